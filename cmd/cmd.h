@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT
+ * cmd.h - what the programs share: options, messages, terminals, exit status.
+ * Only here is anything printed, and only here does a program end. */
+#ifndef CMD_H
+#define CMD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "opt.h"
+
+/* exit statuses: done, could not, wrong usage */
+enum {
+	CMD_DONE = 0,
+	CMD_FAILED = 1,
+	CMD_USAGE = 2,
+};
+
+extern int cmd_quiet, cmd_verbose;
+
+/* First of all: the program's name; SIGPIPE to its default; the three standard
+ * descriptors opened. */
+void cmd_init(const char *name);
+
+/* Parses options (-h and -V are added); prints the help (stdout, 0) or a
+ * mistake with one line of usage (stderr, 2) and exits. synopsis is what follows the name in the
+ * usage line, summary one sentence for --help. Returns the index of the first operand. */
+int cmd_parse(int argc, char **argv, const struct opt *opts, const char *synopsis, const char *summary);
+
+/* "name: text" on stderr; die ends with CMD_FAILED, usage with CMD_USAGE and a hint at --help. */
+__attribute__((format(printf, 1, 2), noreturn)) void die(const char *fmt, ...);
+__attribute__((format(printf, 1, 2), noreturn)) void usage(const char *fmt, ...);
+__attribute__((format(printf, 1, 2))) void warn(const char *fmt, ...);
+__attribute__((format(printf, 1, 2))) void say(const char *fmt, ...); /* only with -v */
+
+/* Ends the program if a binary stream would be read from, or written to, a
+ * terminal; returns path. */
+const char *cmd_input(const char *path);
+const char *cmd_output(const char *path);
+
+/* A progress line on stderr: only if stderr is a terminal and stdout no pipe, at most every 160 ms; cleared before any message. */
+__attribute__((format(printf, 1, 2))) void cmd_progress(const char *fmt, ...);
+void cmd_progress_end(void);
+
+/* With -v, at the end: records, seconds, records/s, peak memory. */
+void cmd_cost(uint64_t records, const char *noun);
+
+/* Seconds since cmd_init, monotonic. */
+double cmd_seconds(void);
+
+/* Flushes and checks stdout, then exits. */
+__attribute__((noreturn)) void cmd_exit(int status);
+
+void *cmd_alloc(size_t n, size_t size); /* calloc, or die */
+
+#endif

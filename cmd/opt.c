@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT
+ * opt.c - parsing and --help from one table */
+#include <errno.h>
+#include <getopt.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../lib/adds.h"
+#include "cmd.h"
+
+enum { MAX_OPTS = 96, LONG_BASE = 1000 };
+
+static const char *the_synopsis, *the_name;
+
+void cmd_opt_name(const char *name);
+
+void
+cmd_opt_name(const char *name)
+{
+	the_name = name;
+}
+
+static void
+print_choices(const struct opt *o)
+{
+	size_t i;
+
+	printf("%26s", "");
+	for (i = 0; o->choices[i]; i++)
+		printf("%s%s", i ? ", " : "", o->choices[i]);
+	putchar('\n');
+}
+
+static void
+print_option(const struct opt *o)
+{
+	char left[80];
+	int n;
+
+	n = o->letter ? snprintf(left, sizeof(left), "  -%c, --%s", o->letter, o->name)
+	              : snprintf(left, sizeof(left), "      --%s", o->name);
+	if (o->value)
+		n += snprintf(left + n, sizeof(left) - (size_t)n, " %s", o->value);
+	if (n < 25)
+		printf("%-26s%s\n", left, o->help);
+	else
+		printf("%s\n%26s%s\n", left, "", o->help);
+	if (o->kind == OPT_K_CHOICE)
+		print_choices(o);
+}
+
+static void
+help(const struct opt *opts, const char *summary)
+{
+	const struct opt *o;
+
+	printf("usage: %s %s\n%s\n\n", the_name, the_synopsis, summary);
+	for (o = opts; o->kind != OPT_K_END; o++)
+		if (o->kind == OPT_K_GROUP)
+			printf("\n%s\n", o->help);
+		else
+			print_option(o);
+	printf("%-26s%s\n", "  -h, --help", "this text");
+	printf("%-26s%s\n", "  -V, --version", "the version");
+}
+
+static void
+set_int(const struct opt *o, const char *arg)
+{
+	char *end;
+	long long x;
+
+	errno = 0;
+	x = strtoll(arg, &end, 10);
+	if (end == arg || *end)
+		usage("--%s: '%s' is not a whole number", o->name, arg);
+	if (errno || (double)x < o->lo || (double)x > o->hi)
+		usage("--%s: '%s' is not within %.0f and %.0f", o->name, arg, o->lo, o->hi);
+	*(long long *)o->to = x;
+}
+
+static void
+set_num(const struct opt *o, const char *arg)
+{
+	char *end;
+	const double x = strtod(arg, &end);
+
+	if (end == arg || *end || !isfinite(x))
+		usage("--%s: '%s' is not a number", o->name, arg);
+	if (x < o->lo || x > o->hi)
+		usage("--%s: '%s' is not within %g and %g", o->name, arg, o->lo, o->hi);
+	*(double *)o->to = x;
+}
+
+static void
+set_choice(const struct opt *o, const char *arg)
+{
+	char list[512] = "";
+	size_t n = 0;
+	int i;
+
+	for (i = 0; o->choices[i]; i++) {
+		if (strcmp(o->choices[i], arg) == 0) {
+			*(int *)o->to = i;
+			return;
+		}
+		if (n < sizeof(list))
+			n += (size_t)snprintf(list + n, sizeof(list) - n, "%s%s", i ? ", " : "", o->choices[i]);
+	}
+	usage("--%s: '%s' is none of %s", o->name, arg, list);
+}
+
+static void
+append(struct opt_list *list, const char *arg)
+{
+	const char **more = realloc(list->item, (list->n + 1) * sizeof(*more));
+
+	if (!more)
+		die("out of memory");
+	list->item = more;
+	list->item[list->n++] = arg;
+}
+
+static void
+set(const struct opt *o, const char *arg)
+{
+	if (o->given)
+		*o->given = 1;
+	switch (o->kind) {
+	case OPT_K_FLAG:
+		*(int *)o->to = 1;
+		break;
+	case OPT_K_COUNT:
+		++*(int *)o->to;
+		break;
+	case OPT_K_INT:
+		set_int(o, arg);
+		break;
+	case OPT_K_NUM:
+		set_num(o, arg);
+		break;
+	case OPT_K_STR:
+		*(const char **)o->to = arg;
+		break;
+	case OPT_K_CHOICE:
+		set_choice(o, arg);
+		break;
+	case OPT_K_LIST:
+		append(o->to, arg);
+		break;
+	default:
+		break;
+	}
+}
+
+/* the table in getopt_long's form; of[i] is the entry that value i stands for */
+static int
+translate(const struct opt *opts, struct option *longs, char *shorts, const struct opt **of)
+{
+	const struct opt *o;
+	size_t s = 0;
+	int n = 0;
+
+	shorts[s++] = ':';
+	for (o = opts; o->kind != OPT_K_END; o++) {
+		const int takes = o->kind != OPT_K_FLAG && o->kind != OPT_K_COUNT;
+
+		if (o->kind == OPT_K_GROUP)
+			continue;
+		if (n == MAX_OPTS - 3)
+			die("too many options in the table");
+		longs[n] = (struct option){ o->name, takes ? required_argument : no_argument, NULL, LONG_BASE + n };
+		of[n++] = o;
+		if (o->letter) {
+			shorts[s++] = o->letter;
+			if (takes)
+				shorts[s++] = ':';
+		}
+	}
+	shorts[s++] = 'h';
+	shorts[s++] = 'V';
+	shorts[s] = '\0';
+	longs[n] = (struct option){ "help", no_argument, NULL, 'h' };
+	longs[n + 1] = (struct option){ "version", no_argument, NULL, 'V' };
+	longs[n + 2] = (struct option){ NULL, 0, NULL, 0 };
+	return n;
+}
+
+int
+cmd_parse(int argc, char **argv, const struct opt *opts, const char *synopsis, const char *summary)
+{
+	struct option longs[MAX_OPTS];
+	const struct opt *of[MAX_OPTS];
+	char shorts[2 * MAX_OPTS + 4];
+	const int n = translate(opts, longs, shorts, of);
+	int c, i;
+
+	the_synopsis = synopsis;
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
+		if (c == 'h') {
+			help(opts, summary);
+			cmd_exit(CMD_DONE);
+		}
+		if (c == 'V') {
+			printf("%s (ADDS) %s\n", the_name, adds_version());
+			cmd_exit(CMD_DONE);
+		}
+		if (c == ':')
+			usage("option '%s' needs a value", argv[optind - 1]);
+		if (c == '?')
+			usage("unknown option '%s'", argv[optind - 1]);
+		if (c >= LONG_BASE) {
+			set(of[c - LONG_BASE], optarg);
+			continue;
+		}
+		for (i = 0; i < n && of[i]->letter != c; i++)
+			continue;
+		set(of[i], optarg);
+	}
+	return optind;
+}

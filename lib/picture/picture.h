@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * picture.h - a picture file's bytes to upright RGB, and RGB to another size.
+ *
+ * Knows: fail.h, kernels/ (the resampling passes). Room picture/: JPEG, PNG,
+ * WebP, EXIF orientation, resize, fit.
+ */
+#ifndef ADDS_PICTURE_H
+#define ADDS_PICTURE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../fail.h"
+
+#define ADDS_PICTURE_MAX_BYTES (512u << 20)
+#define ADDS_PICTURE_MAX_PIXELS 200000000
+#define ADDS_PICTURE_MAX_SIDE 65500
+
+struct adds_picture_options {
+	int reference;      /* 1: as Pillow and OpenCLIP do (spec/clip.md 5.3): EXIF ignored, alpha dropped after
+	                     * resizing premultiplied, palettes resized by nearest */
+	int64_t max_pixels; /* 0: ADDS_PICTURE_MAX_PIXELS */
+};
+
+/* how a picture's own mode asks to be resized (only with reference) */
+enum adds_picture_mode {
+	ADDS_PICTURE_RGB,     /* 3 channels */
+	ADDS_PICTURE_RGBA,    /* 4 channels: premultiply, resize, unpremultiply, drop alpha */
+	ADDS_PICTURE_INDEXED, /* 3 channels, resized by nearest */
+};
+
+struct adds_picture {
+	int width, height; /* upright */
+	enum adds_picture_mode mode;
+	uint8_t *pixels; /* [height, width, 3 or 4] */
+};
+
+/* Decodes by content (PNG, JPEG, WebP magic). Sizes are checked before memory
+ * is taken. The caller releases p, also after a failure. */
+int adds_picture_decode(struct adds_picture *p, const void *bytes, size_t len, const struct adds_picture_options *options,
+                        struct adds_error *err);
+void adds_picture_release(struct adds_picture *p);
+
+enum adds_fit {
+	ADDS_FIT_PAD,    /* padded to a white square first: left = (side - w) div 2, top likewise */
+	ADDS_FIT_CROP,   /* shorter side to side (longer truncated), centre crop (round half even) */
+	ADDS_FIT_SQUASH, /* both sides to side */
+};
+
+enum adds_filter {
+	ADDS_FILTER_BICUBIC,
+	ADDS_FILTER_BILINEAR,
+};
+
+/* The picture as a side×side RGB square, bit for bit Pillow's result for that
+ * fit and filter (spec/clip.md 5.1, 5.2). out: [side, side, 3]. */
+int adds_picture_fit(uint8_t *out, int side, const struct adds_picture *p, enum adds_fit fit, enum adds_filter filter,
+                     struct adds_error *err);
+
+#endif

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * record.h - the records of adds(5) as C structs: what every program reads
+ * out of a message and puts into one.
+ *
+ * Knows: adds.h. Room stream/: reader, writer, message, frames, records.
+ */
+#ifndef ADDS_RECORD_H
+#define ADDS_RECORD_H
+
+#include <cjson/cJSON.h>
+
+#include "../adds.h"
+#include "../fail.h"
+
+/* The JSON of a message as a tree, for reading and for changing; owned by the
+ * message. After a change the text is written anew when it is next needed. */
+cJSON *adds_message_meta(struct adds_message *m);
+const cJSON *adds_message_meta_const(const struct adds_message *m);
+
+struct adds_message *adds_message_copy(const struct adds_message *m, struct adds_error *err);
+
+enum adds_kind {
+	ADDS_KIND_INDEX,
+	ADDS_KIND_LABELS,
+	ADDS_KIND_FEATURES,
+	ADDS_KIND_SCORES,
+};
+
+const char *adds_kind_name(enum adds_kind kind);
+
+/* The kind of a header, or ADDS_EFORMAT. */
+int adds_header_kind(const struct adds_message *header, struct adds_error *err);
+
+/* A header of that kind: record, format, kind, an empty provenance. */
+struct adds_message *adds_header_new(enum adds_kind kind, struct adds_error *err);
+
+/* Opens a stream and checks that it is of the kind (a bit mask: 1 << kind). */
+struct adds_reader *adds_reader_open_kind(const char *path, unsigned kinds, struct adds_error *err);
+
+/* Appends {"program","version","options"} to the provenance of a header.
+ * options: a JSON object of those options that change the result (taken over). */
+int adds_provenance_add(struct adds_message *header, const char *program, cJSON *options, struct adds_error *err);
+
+enum adds_record_type {
+	ADDS_RECORD_PICTURE,
+	ADDS_RECORD_LABEL,
+	ADDS_RECORD_ERROR,
+	ADDS_RECORD_OTHER, /* unknown and optional: pass on */
+};
+
+/* What a record holds, borrowed from its message. Absent tensors are NULL. */
+struct adds_record {
+	enum adds_record_type type;
+	const char *path; /* bytes, not NUL-terminated */
+	size_t path_len;
+	int64_t bytes;        /* size of the picture's file, -1 unknown */
+	const char *mtime;    /* decimal nanoseconds, or NULL */
+	const char *sha256;   /* or NULL */
+	const int32_t *pos, *neg; /* rows of the vocabulary, ascending; pos NULL: unlabelled; neg NULL: the rest is negative */
+	size_t npos, nneg;
+	int height, width;    /* upright, 0 unknown */
+	const unsigned char *image; /* embedded file */
+	size_t image_len;
+	const struct adds_tensor *tokens; /* [T, D] */
+	const int32_t *tiles;             /* [ntiles, 6]: level, row, column, y, x, tokens */
+	size_t ntiles;
+	const float *scores; /* [nscores] */
+	size_t nscores;
+	const char *name; /* of a label; bytes, not NUL-terminated */
+	size_t name_len;
+	const float *embedding;
+	size_t width_embedding;
+	const char *stage, *reason; /* of an error */
+};
+
+/* Reads and checks a message against adds(5): types, shapes, indices below
+ * labels (0: no vocabulary known), tile counts that add up to T. */
+int adds_record_parse(struct adds_record *rec, const struct adds_message *m, int64_t labels, struct adds_error *err);
+
+/* New record messages. bytes < 0 and NULL strings are left out. */
+struct adds_message *adds_picture_new(const void *path, size_t path_len, int64_t bytes, const char *mtime,
+                                      struct adds_error *err);
+struct adds_message *adds_error_new(const void *path, size_t path_len, const char *stage, const char *reason,
+                                    struct adds_error *err);
+struct adds_message *adds_label_new(const char *name, size_t name_len, const float *embedding, int64_t width,
+                                    const char *const *prompts, size_t nprompts, struct adds_error *err);
+
+/* f16 and bf16 tensors as f32: n elements. The conversion to them rounds to nearest even. */
+int adds_tensor_to_f32(float *out, const struct adds_tensor *t, struct adds_error *err);
+void adds_f32_to_f16(uint16_t *out, const float *in, size_t n);
+void adds_f32_to_bf16(uint16_t *out, const float *in, size_t n);
+void adds_f16_to_f32(float *out, const uint16_t *in, size_t n);
+void adds_bf16_to_f32(float *out, const uint16_t *in, size_t n);
+
+/* JSON from outside: checks NUL bytes, depth (64), duplicate keys, UTF-8 and
+ * size before cJSON sees it. name is for the message; the caller deletes the tree. */
+cJSON *adds_json_parse(const char *text, size_t len, size_t limit, const char *name, struct adds_error *err);
+
+/* JSON text with keys sorted and numbers written one way; the caller frees it. */
+char *adds_json_print(const cJSON *json);
+
+/* A whole small file (limit bytes at most) with a NUL behind it; the caller frees it. "-" is standard input. */
+char *adds_read_file(const char *path, size_t limit, size_t *len, struct adds_error *err);
+
+/* SHA-256 of bytes, as 64 hex digits and a NUL */
+void adds_sha256_hex(char out[65], const void *data, size_t len);
+
+#endif

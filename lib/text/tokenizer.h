@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * tokenizer.h - a prompt to CLIP's token ids (spec/clip.md 4): cleaning,
+ * splitting, byte-pair encoding.
+ *
+ * Knows: stream/ (JSON). Room text/.
+ */
+#ifndef ADDS_TOKENIZER_H
+#define ADDS_TOKENIZER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../fail.h"
+
+struct adds_tokenizer;
+
+enum adds_specials {
+	ADDS_SPECIALS_OPENAI, /* <|startoftext|> <|endoftext|> in a text are tokens */
+	ADDS_SPECIALS_OPENCLIP, /* <start_of_text> <end_of_text> are */
+	ADDS_SPECIALS_PLAIN,  /* neither */
+};
+
+/* folder: where to look for bpe_simple_vocab_16e6.txt.gz, vocab.json +
+ * merges.txt, tokenizer.json, in this order of preference: tokenizer.json last;
+ * if it has none and vocab_size is 49,408, CLIP's own file from the data
+ * folder ($ADDS_DATADIR, the installed one, or the source tree's).
+ * vocab_size: rows of the token embedding. */
+struct adds_tokenizer *adds_tokenizer_open(const char *folder, int vocab_size, enum adds_specials specials,
+                                           struct adds_error *err);
+void adds_tokenizer_free(struct adds_tokenizer *t);
+
+int adds_tokenizer_bos(const struct adds_tokenizer *t);
+int adds_tokenizer_eot(const struct adds_tokenizer *t);
+
+/* BOS, the ids of the UTF-8 text, EOT, at most context ids (EOT then overwrites
+ * the last one and *truncated, which may be NULL, becomes 1). Returns the number of ids. */
+int adds_tokenizer_encode(const struct adds_tokenizer *t, const char *text, size_t len, int32_t *ids, int context,
+                          int *truncated, struct adds_error *err);
+
+/* The cleaned text (spec/clip.md 4.3); the caller frees it. */
+char *adds_text_clean(const char *text, size_t len, struct adds_error *err);
+
+#endif

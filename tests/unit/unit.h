@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT
+ * unit.h - what the unit tests share. Each test_<module>.c defines one function
+ * "Suite *<module>_suite(void)"; the Makefile finds it by the file name. */
+#ifndef UNIT_H
+#define UNIT_H
+
+#include <check.h>
+#include <stddef.h>
+
+/* |got − want| ≤ atol + rtol·|want| for all n, or the test fails naming the worst
+ * element with both values; prints the worst error at CK_VERBOSE. */
+void check_close(const char *what, const float *got, const float *want, size_t n, double rtol, double atol);
+
+/* Path of a file below the shared data folder ($ADDS_DATA, else ../shared/data beside the tree), static buffer; NULL and a line
+ * "# SKIP what" when it is not there: the test then returns. */
+const char *shared_data(const char *path, const char *what);
+
+/* Path of a file below tests/ (unit tests run there), and below the top of the tree. */
+const char *tree(const char *path);
+
+/* a fresh folder for one test, removed at the end of the program */
+const char *scratch(void);
+
+#endif
