@@ -1,64 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * metrics.c - average precision by a radix sort of each column, its mean over
- * labels, and the share of cells on the right side of a threshold.
- *
- * Sixteen labels are gathered at a time, one cache line a row, so that a
- * row-major matrix is read once; each thread needs 16·N·16 bytes. */
+ * metrics.c - average precision of sorted columns, its mean over labels, and
+ * the share of cells on the right side of a threshold */
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include "columns.h"
 #include "metrics.h"
-
-enum { BLOCK = 16, DIGITS = 3, BITS = 11, RADIX = 1 << BITS };
-
-/* an unsigned number that is larger for a smaller score; -0 equals +0 */
-static uint32_t
-descending_key(float score)
-{
-	uint32_t u;
-
-	if (score == 0)
-		score = 0;
-	memcpy(&u, &score, sizeof(u));
-	u = u & 0x80000000u ? ~u : u | 0x80000000u;
-	return ~u;
-}
-
-/* stable least-significant-digit radix sort of (key << 1 | positive); the
- * result is in a or b, whichever is returned */
-static uint64_t *
-sort_keys(uint64_t *a, uint64_t *b, size_t n)
-{
-	uint32_t count[DIGITS][RADIX];
-	uint64_t *swap;
-	size_t i;
-	int d;
-
-	memset(count, 0, sizeof(count));
-	for (i = 0; i < n; i++)
-		for (d = 0; d < DIGITS; d++)
-			count[d][(a[i] >> (1 + d * BITS)) & (RADIX - 1)]++;
-	for (d = 0; d < DIGITS; d++) {
-		const int shift = 1 + d * BITS;
-		uint32_t at = 0;
-
-		if (n && count[d][(a[0] >> shift) & (RADIX - 1)] == n)
-			continue;
-		for (i = 0; i < RADIX; i++) {
-			const uint32_t c = count[d][i];
-
-			count[d][i] = at;
-			at += c;
-		}
-		for (i = 0; i < n; i++)
-			b[count[d][(a[i] >> shift) & (RADIX - 1)]++] = a[i];
-		swap = a;
-		a = b;
-		b = swap;
-	}
-	return a;
-}
 
 /* mean of the precision at each positive */
 static double
@@ -137,86 +84,29 @@ adds_average_precision(const float *scores, const int8_t *targets, size_t n, siz
 
 		if (t < 0)
 			continue;
-		a[known++] = (uint64_t)descending_key(scores[i * stride]) << 1 | (t > 0);
+		a[known++] = (uint64_t)adds_score_key(scores[i * stride]) << 1 | (t > 0);
 		p += t > 0;
 	}
-	ap = sorted_ap(sort_keys(a, a + n, known), known, p, kind);
+	ap = sorted_ap(adds_sort_keys(a, a + n, known), known, p, kind);
 	free(a);
 	if (positives)
 		*positives = p;
 	return ap;
 }
 
-struct block {
-	uint64_t *key;   /* [BLOCK][n] */
-	uint64_t *spare; /* [n] */
-	size_t known[BLOCK], positives[BLOCK];
+struct aps {
+	double *ap;
+	int64_t *positives;
+	enum adds_ap kind;
 };
 
-/* known cells of labels l0 … l0+width-1 */
 static void
-gather(struct block *b, const float *scores, const int8_t *targets, int64_t n, int64_t L, int64_t l0, int width)
+column_ap(void *ctx, const struct adds_column *c)
 {
-	int64_t r;
-	int j;
+	const struct aps *a = ctx;
 
-	memset(b->known, 0, sizeof(b->known));
-	memset(b->positives, 0, sizeof(b->positives));
-	for (r = 0; r < n; r++) {
-		const float *s = scores + r * L + l0;
-		const int8_t *t = targets + r * L + l0;
-
-		for (j = 0; j < width; j++) {
-			if (t[j] < 0)
-				continue;
-			b->key[(size_t)j * (size_t)n + b->known[j]++] = (uint64_t)descending_key(s[j]) << 1 | (t[j] > 0);
-			b->positives[j] += t[j] > 0;
-		}
-	}
-}
-
-static void
-block_aps(struct block *b, double *ap, int64_t *positives, const float *scores, const int8_t *targets, int64_t n, int64_t L,
-          int64_t l0, enum adds_ap kind)
-{
-	const int width = L - l0 < BLOCK ? (int)(L - l0) : BLOCK;
-	int j;
-
-	gather(b, scores, targets, n, L, l0, width);
-	for (j = 0; j < width; j++) {
-		const uint64_t *s = sort_keys(b->key + (size_t)j * (size_t)n, b->spare, b->known[j]);
-
-		ap[l0 + j] = sorted_ap(s, b->known[j], b->positives[j], kind);
-		positives[l0 + j] = (int64_t)b->positives[j];
-	}
-}
-
-static int
-all_aps(double *ap, int64_t *positives, const float *scores, const int8_t *targets, int64_t n, int64_t L, enum adds_ap kind,
-        int threads)
-{
-	int failed = 0;
-
-#pragma omp parallel num_threads(threads)
-	{
-		struct block b;
-		int64_t l0;
-
-		b.key = malloc((size_t)(n + 1) * BLOCK * sizeof(*b.key));
-		b.spare = malloc((size_t)(n + 1) * sizeof(*b.spare));
-		if (!b.key || !b.spare) {
-#pragma omp atomic write
-			failed = 1;
-		}
-#pragma omp barrier
-#pragma omp for schedule(dynamic)
-		for (l0 = 0; l0 < L; l0 += BLOCK)
-			if (!failed)
-				block_aps(&b, ap, positives, scores, targets, n, L, l0, kind);
-		free(b.key);
-		free(b.spare);
-	}
-	return failed;
+	a->ap[c->label] = sorted_ap(c->key, c->known, c->positives, a->kind);
+	a->positives[c->label] = (int64_t)c->positives;
 }
 
 int64_t
@@ -225,13 +115,16 @@ adds_mean_ap(double *mean, double *ap, int64_t *positives, const float *scores, 
 {
 	double *a = ap ? ap : malloc((size_t)(L + 1) * sizeof(*a));
 	int64_t *p = positives ? positives : malloc((size_t)(L + 1) * sizeof(*p));
+	struct aps aps = { a, p, kind };
 	int64_t i, count = 0;
 	double sum = 0;
 
-	if (!a || !p || all_aps(a, p, scores, targets, n, L, kind, threads > 0 ? threads : 1)) {
-		count = adds_fail(err, ADDS_ENOMEM, "out of memory for the scores of %lld pictures", (long long)n);
+	if (!a || !p) {
+		count = adds_fail(err, ADDS_ENOMEM, "out of memory for %lld labels", (long long)L);
 		goto out;
 	}
+	if ((count = adds_columns_each(scores, targets, n, L, threads, column_ap, &aps, err)) < 0)
+		goto out;
 	for (i = 0; i < L; i++) {
 		if (p[i] < (min_positives > 1 ? min_positives : 1) || (measured && !measured[i])) {
 			a[i] = NAN;
