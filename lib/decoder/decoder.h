@@ -18,7 +18,7 @@ enum adds_init {
 
 struct adds_decoder_config {
 	int width;  /* D */
-	int layers; /* 0: logit = s·z0 + b */
+	int layers; /* 0: logit = s·z0 + b, needs the prior; no other parameters */
 	int heads;
 	int ff;     /* width of the feed-forward layer */
 	int prior;  /* 1: logit = gate·head(q) + s·z0 + b, s and b trained */
@@ -34,6 +34,8 @@ struct adds_param {
 	int64_t shape[2];
 	int decay; /* 1: weight decay applies (matrices), 0: norms, biases, prior */
 	int head;  /* 1: decoder.fc, final_fc, prior: the head's group */
+	int trained; /* 0: never gets a gradient (the last layer's visual branch, or all of them without visual update):
+	              * leave it out of the optimizer, as PyTorch does with parameters whose gradient is None */
 };
 
 struct adds_decoder;
@@ -42,7 +44,9 @@ struct adds_decoder *adds_decoder_new(struct backend *b, const struct adds_decod
 void adds_decoder_free(struct adds_decoder *d);
 const struct adds_decoder_config *adds_decoder_config(const struct adds_decoder *d);
 
-/* Flat device buffers [size]: weights, and gradients (allocated on first use). */
+/* Flat device buffers [size]: weights, and gradients (allocated on first use, zero). Backward adds to the gradients; the
+ * caller zeroes them. What evaluation keeps between calls hangs on the weights too: each call of adds_decoder_weights, of
+ * adds_decoder_init and of adds_decoder_train_forward drops it, so ask for the pointer anew after writing through it. */
 int64_t adds_decoder_size(const struct adds_decoder *d);
 float *adds_decoder_weights(struct adds_decoder *d);
 float *adds_decoder_gradients(struct adds_decoder *d, struct adds_error *err);
