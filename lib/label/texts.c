@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * texts.c - label streams, and targets in their order */
+ * texts.c - label streams */
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -108,87 +107,4 @@ adds_texts_model(const struct adds_texts *t)
 	const char *model = adds_message_string(t->header, "model");
 
 	return model ? model : "";
-}
-
-static void
-note_ignored(struct adds_mapping *m, const char *label)
-{
-	const size_t len = strlen(m->names);
-
-	if (m->ignored++ < 3 && len + 8 < sizeof(m->names))
-		snprintf(m->names + len, sizeof(m->names) - len, "%s'%.60s'", len ? ", " : "", label);
-}
-
-int
-adds_mapping_init(struct adds_mapping *m, const struct adds_vocab *texts, const struct adds_vocab *pictures,
-                  struct adds_error *err)
-{
-	int64_t i;
-
-	memset(m, 0, sizeof(*m));
-	m->pictures = pictures;
-	m->labels = (int64_t)adds_vocab_size(texts);
-	m->rows = (int64_t)adds_vocab_size(pictures);
-	m->to = calloc((size_t)m->rows + 1, sizeof(*m->to));
-	m->set = calloc((size_t)m->rows + 1, sizeof(*m->set));
-	m->known = calloc((size_t)m->labels + 1, 1);
-	if (!m->to || !m->set || !m->known)
-		return adds_fail(err, ADDS_ENOMEM, "out of memory");
-	for (i = 0; i < m->rows; i++) {
-		const char *label = adds_vocab_name(pictures, (size_t)i);
-
-		m->to[i] = (int32_t)adds_vocab_find(texts, label, strlen(label));
-		if (m->to[i] < 0) {
-			note_ignored(m, label);
-			continue;
-		}
-		m->known[m->to[i]] = 1;
-		m->common++;
-	}
-	if (m->common == 0)
-		return adds_fail(err, ADDS_EMISMATCH,
-		                 "the pictures' vocabulary (%lld labels) and the label stream (%lld) have no label in common",
-		                 (long long)m->rows, (long long)m->labels);
-	return 0;
-}
-
-void
-adds_mapping_release(struct adds_mapping *m)
-{
-	free(m->to);
-	free(m->set);
-	free(m->known);
-	memset(m, 0, sizeof(*m));
-}
-
-static void
-set_cells(const struct adds_mapping *m, const int32_t *rows, size_t n, int8_t value, int8_t *target)
-{
-	size_t i;
-
-	for (i = 0; i < n; i++)
-		if (m->to[rows[i]] >= 0)
-			target[m->to[rows[i]]] = value;
-}
-
-int
-adds_mapping_targets(struct adds_mapping *m, const struct adds_record *picture, int8_t *target)
-{
-	int64_t i;
-	size_t n;
-
-	memset(target, -1, (size_t)m->labels);
-	if (!picture->pos)
-		return 0;
-	if (picture->neg)
-		set_cells(m, picture->neg, picture->nneg, 0, target);
-	else
-		for (i = 0; i < m->labels; i++)
-			target[i] = m->known[i] ? 0 : -1;
-	n = picture->npos;
-	if (n)
-		memcpy(m->set, picture->pos, n * sizeof(*m->set));
-	n = adds_vocab_close(m->pictures, m->set, n);
-	set_cells(m, m->set, n, 1, target);
-	return 1;
 }
