@@ -30,7 +30,7 @@ pick_init(struct pick *p, enum adds_fit_method method, double target, int64_t po
 
 /* how good a point is; -inf where it does not meet the target */
 static double
-worth(const struct pick *p, double precision, double recall, double f1)
+worth(const struct pick *p, double precision, double recall, double f1, double gap)
 {
 	switch (p->method) {
 	case ADDS_FIT_PRECISION:
@@ -39,6 +39,8 @@ worth(const struct pick *p, double precision, double recall, double f1)
 		return recall >= p->target ? precision : -INFINITY;
 	case ADDS_FIT_BALANCE:
 		return -fabs(precision - recall);
+	case ADDS_FIT_MCUT:
+		return gap;
 	default:
 		return f1;
 	}
@@ -52,7 +54,7 @@ pick_point(struct pick *p, int64_t tp, int64_t fp, float low, float next)
 	const double precision = (double)tp / (double)(tp + fp);
 	const double recall = (double)tp / (double)p->positives;
 	const double f1 = 2 * (double)tp / (double)(tp + fp + p->positives);
-	const double w = worth(p, precision, recall, f1);
+	const double w = worth(p, precision, recall, f1, isfinite(next) ? (double)low - (double)next : -INFINITY);
 	double cut = ((double)low + (double)next) / 2;
 
 	if (!(w > p->best) || tp == 0)
@@ -108,21 +110,36 @@ fit_column(void *ctx, const struct adds_column *c)
  * for the one that is chosen. */
 enum { HISTOGRAM_BITS = 24 };
 
+/* the largest and the smallest score of a bin */
+static float
+bin_top(uint32_t b)
+{
+	return adds_key_score(b << (32 - HISTOGRAM_BITS));
+}
+
+static float
+bin_bottom(uint32_t b)
+{
+	return adds_key_score(b << (32 - HISTOGRAM_BITS) | ((1u << (32 - HISTOGRAM_BITS)) - 1));
+}
+
 static void
 pick_from_histogram(struct pick *p, const uint32_t *pos, const uint32_t *neg)
 {
-	const uint32_t bins = 1u << HISTOGRAM_BITS, low_bits = (1u << (32 - HISTOGRAM_BITS)) - 1;
+	const uint32_t bins = 1u << HISTOGRAM_BITS;
 	int64_t tp = 0, fp = 0;
-	uint32_t b;
+	uint32_t b, last = bins;
 
 	for (b = 0; b < bins; b++) {
 		if (!pos[b] && !neg[b])
 			continue;
+		if (last < bins)
+			pick_point(p, tp, fp, bin_bottom(last), bin_top(b));
 		tp += pos[b];
 		fp += neg[b];
-		/* the smallest score of the bin is a threshold that keeps all of it */
-		pick_point(p, tp, fp, adds_key_score(b << (32 - HISTOGRAM_BITS) | low_bits), -INFINITY);
+		last = b;
 	}
+	pick_point(p, tp, fp, bin_bottom(last), -INFINITY);
 }
 
 static int

@@ -21,6 +21,7 @@ enum adds_fit_method {
 	ADDS_FIT_PRECISION, /* most recall among those with precision ≥ target */
 	ADDS_FIT_RECALL,    /* most precision among those with recall ≥ target */
 	ADDS_FIT_BALANCE,   /* precision = recall, as near as can be */
+	ADDS_FIT_MCUT,      /* the middle of the largest gap between scores */
 };
 
 struct adds_cut {

@@ -16,7 +16,7 @@
 
 enum { MAX_FILE = 256 << 20 };
 
-static const char *const methods[] = { "f1", "precision", "recall", "balance", NULL };
+static const char *const methods[] = { "f1", "precision", "recall", "balance", "mcut", NULL };
 static const char *const kinds[] = { "logit", "similarity", NULL };
 
 static cJSON *

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: MIT
+ * sidecar.c - tag files beside pictures, and the ledger that undoes them */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tags.h"
+
+enum { MAX_SIDECAR = 1 << 20, MAX_LEDGER = 1 << 30 };
+
+struct adds_sidecars {
+	char *name;
+	FILE *f;
+	char **mine; /* sorted "path\nsha256": what the ledger says we wrote */
+	size_t n;
+};
+
+static int
+by_text(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static char *
+entry_key(const char *path, const char *sha)
+{
+	const size_t n = strlen(path) + strlen(sha) + 2;
+	char *key = malloc(n);
+
+	if (key)
+		snprintf(key, n, "%s\n%s", path, sha);
+	return key;
+}
+
+/* one line of a ledger: its three fields, inside *json which the caller deletes */
+static int
+parse_line(cJSON **json, const char **path, const char **sha, const char **before, const char *line, size_t len, const char *name,
+           struct adds_error *err)
+{
+	const cJSON *f, *s, *b;
+
+	if (!(*json = adds_json_parse(line, len, MAX_SIDECAR * 8, name, err)))
+		return err->code;
+	f = cJSON_GetObjectItemCaseSensitive(*json, "file");
+	s = cJSON_GetObjectItemCaseSensitive(*json, "sha256");
+	b = cJSON_GetObjectItemCaseSensitive(*json, "before");
+	if (!cJSON_IsString(f) || !cJSON_IsString(s) || (!cJSON_IsString(b) && !cJSON_IsNull(b)))
+		return adds_fail(err, ADDS_EFORMAT, "%s: not a ledger of sidecars: a line lacks 'file', 'sha256' or 'before'", name);
+	*path = f->valuestring;
+	*sha = s->valuestring;
+	*before = cJSON_IsString(b) ? b->valuestring : NULL;
+	return 0;
+}
+
+typedef int line_fn(void *ctx, const char *path, const char *sha, const char *before, struct adds_error *err);
+
+/* calls fn for each line of a ledger, from the first or, backwards, from the last; a line
+ * without its newline (a run that was killed) wrote nothing and is skipped */
+static int
+each_line(const char *ledger, int backwards, line_fn *fn, void *ctx, struct adds_error *err)
+{
+	const char *path, *sha, *before, **line = NULL;
+	size_t len, n = 0, i;
+	char *text, *s, *end;
+	cJSON *json = NULL;
+	int rc = 0;
+
+	if (!(text = adds_read_file(ledger, MAX_LEDGER, &len, err)))
+		return err->code;
+	for (s = text; (end = strchr(s, '\n')); s = end + 1)
+		n++;
+	if (!(line = calloc(n + 1, sizeof(*line)))) {
+		rc = adds_fail(err, ADDS_ENOMEM, "out of memory for the ledger '%s'", ledger);
+		goto out;
+	}
+	for (s = text, i = 0; i < n; i++, s = end + 1) {
+		end = strchr(s, '\n');
+		*end = '\0';
+		line[i] = s;
+	}
+	for (i = 0; i < n && rc == 0; i++) {
+		const char *l = line[backwards ? n - 1 - i : i];
+
+		rc = parse_line(&json, &path, &sha, &before, l, strlen(l), ledger, err);
+		if (rc == 0)
+			rc = fn(ctx, path, sha, before, err);
+		cJSON_Delete(json);
+	}
+out:
+	free(line);
+	free(text);
+	return rc;
+}
+
+static int
+remember(void *ctx, const char *path, const char *sha, const char *before, struct adds_error *err)
+{
+	struct adds_sidecars *s = ctx;
+	char **more = s->mine;
+
+	(void)before;
+	if (!(s->n & (s->n - 1)) && !(more = realloc(s->mine, (2 * s->n + 1) * sizeof(*more))))
+		return adds_fail(err, ADDS_ENOMEM, "out of memory for the ledger");
+	s->mine = more;
+	if (!(s->mine[s->n] = entry_key(path, sha)))
+		return adds_fail(err, ADDS_ENOMEM, "out of memory for the ledger");
+	s->n++;
+	return 0;
+}
+
+struct adds_sidecars *
+adds_sidecars_open(const char *ledger, struct adds_error *err)
+{
+	struct adds_sidecars *s = calloc(1, sizeof(*s));
+
+	if (!s || !(s->name = strdup(ledger))) {
+		adds_fail(err, ADDS_ENOMEM, "out of memory");
+		goto failed;
+	}
+	if (access(ledger, F_OK) == 0 && each_line(ledger, 0, remember, s, err) < 0)
+		goto failed;
+	if (s->n)
+		qsort(s->mine, s->n, sizeof(*s->mine), by_text);
+	if (!(s->f = fopen(ledger, "a"))) {
+		adds_fail_errno(err, "cannot open the ledger '%s'", ledger);
+		goto failed;
+	}
+	return s;
+failed:
+	adds_sidecars_close(s);
+	return NULL;
+}
+
+void
+adds_sidecars_close(struct adds_sidecars *s)
+{
+	size_t i;
+
+	if (!s)
+		return;
+	for (i = 0; i < s->n; i++)
+		free(s->mine[i]);
+	free(s->mine);
+	free(s->name);
+	if (s->f)
+		fclose(s->f);
+	free(s);
+}
+
+static int
+is_mine(const struct adds_sidecars *s, const char *path, const char *sha)
+{
+	char *key = entry_key(path, sha);
+	const int found = key && s->n && bsearch(&key, s->mine, s->n, sizeof(*s->mine), by_text) != NULL;
+
+	free(key);
+	return found;
+}
+
+static int
+enter(struct adds_sidecars *s, const char *path, const char *text, const char *before, struct adds_error *err)
+{
+	cJSON *j = cJSON_CreateObject();
+	char sha[65], *line;
+	int failed;
+
+	adds_sha256_hex(sha, text, strlen(text));
+	cJSON_AddStringToObject(j, "file", path);
+	cJSON_AddStringToObject(j, "sha256", sha);
+	if (before)
+		cJSON_AddStringToObject(j, "before", before);
+	else
+		cJSON_AddNullToObject(j, "before");
+	line = adds_json_print(j);
+	cJSON_Delete(j);
+	if (!line)
+		return adds_fail(err, ADDS_ENOMEM, "out of memory");
+	failed = fprintf(s->f, "%s\n", line) < 0 || fflush(s->f) || fsync(fileno(s->f));
+	free(line);
+	return failed ? adds_fail_errno(err, "cannot write the ledger '%s'", s->name) : 0;
+}
+
+static int
+put_file(const char *path, const char *text, struct adds_error *err)
+{
+	char temporary[PATH_MAX];
+	const size_t len = strlen(text);
+	int fd, bad;
+
+	if (snprintf(temporary, sizeof(temporary), "%s.%ld.tmp", path, (long)getpid()) >= (int)sizeof(temporary))
+		return adds_fail(err, ADDS_EARG, "'%s': the name is too long", path);
+	if ((fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL, 0666)) < 0)
+		return adds_fail_errno(err, "cannot write '%s'", temporary);
+	bad = write(fd, text, len) != (ssize_t)len || fsync(fd);
+	bad |= close(fd);
+	if (!bad && rename(temporary, path) == 0)
+		return 0;
+	adds_fail_errno(err, "cannot write '%s'", path);
+	unlink(temporary);
+	return ADDS_EIO;
+}
+
+/* 1 if the tag of len bytes stands in the separated list */
+static int
+has_tag(const char *list, const char *tag, size_t len, const char *separator)
+{
+	const size_t sep = strlen(separator);
+	const char *s = list, *end;
+
+	for (;; s = end + sep) {
+		end = strstr(s, separator);
+		if (!end)
+			end = s + strcspn(s, "\n");
+		if ((size_t)(end - s) == len && memcmp(s, tag, len) == 0)
+			return 1;
+		if (strncmp(end, separator, sep))
+			return 0;
+	}
+}
+
+/* before's tags, then those of text that it lacks; the caller frees it */
+static char *
+append_tags(const char *before, const char *text, const char *separator)
+{
+	const size_t sep = strlen(separator), room = strlen(before) + strlen(text) + sep + 2;
+	char *out = malloc(room);
+	const char *s = text, *end;
+	size_t n = strcspn(before, "\n");
+
+	if (!out)
+		return NULL;
+	memcpy(out, before, n);
+	for (;; s = end + sep) {
+		end = strstr(s, separator);
+		if (!end)
+			end = s + strcspn(s, "\n");
+		if (end > s && !has_tag(before, s, (size_t)(end - s), separator))
+			n += (size_t)snprintf(out + n, room - n, "%s%.*s", n ? separator : "", (int)(end - s), s);
+		if (strncmp(end, separator, sep))
+			break;
+	}
+	snprintf(out + n, room - n, "\n");
+	return out;
+}
+
+int
+adds_sidecars_write(struct adds_sidecars *s, const char *path, const char *text, const char *separator, enum adds_sidecar_clash clash,
+                    struct adds_error *err)
+{
+	char *before = NULL, *merged = NULL, sha[65];
+	size_t len;
+	int rc = 0;
+
+	if (access(path, F_OK) == 0) {
+		if (!(before = adds_read_file(path, MAX_SIDECAR, &len, err)))
+			return err->code;
+		adds_sha256_hex(sha, before, len);
+		if (!is_mine(s, path, sha) && clash == ADDS_SIDECAR_KEEP && strcmp(before, text)) {
+			rc = adds_fail(err, ADDS_EMISMATCH, "'%s' is there already and not ours: use --append or --overwrite", path);
+			goto out;
+		}
+		if (clash == ADDS_SIDECAR_APPEND && !(merged = append_tags(before, text, separator))) {
+			rc = adds_fail(err, ADDS_ENOMEM, "out of memory");
+			goto out;
+		}
+	}
+	if (merged)
+		text = merged;
+	if (before && strcmp(before, text) == 0)
+		goto out;
+	if ((rc = enter(s, path, text, before, err)) == 0 && (rc = put_file(path, text, err)) == 0)
+		rc = 1;
+out:
+	free(before);
+	free(merged);
+	return rc;
+}
+
+struct undo {
+	int64_t *undone, *changed;
+};
+
+static int
+undo_one(void *ctx, const char *path, const char *sha, const char *before, struct adds_error *err)
+{
+	struct undo *u = ctx;
+	char *now, hex[65];
+	size_t len;
+	int same;
+
+	if (access(path, F_OK) < 0)
+		return 0;
+	if (!(now = adds_read_file(path, MAX_SIDECAR, &len, err)))
+		return err->code;
+	adds_sha256_hex(hex, now, len);
+	same = strcmp(hex, sha) == 0;
+	free(now);
+	if (!same) {
+		++*u->changed;
+		return 0;
+	}
+	++*u->undone;
+	if (before)
+		return put_file(path, before, err);
+	return unlink(path) < 0 ? adds_fail_errno(err, "cannot remove '%s'", path) : 0;
+}
+
+int
+adds_sidecars_undo(const char *ledger, int64_t *undone, int64_t *changed, struct adds_error *err)
+{
+	struct undo u = { undone, changed };
+
+	*undone = *changed = 0;
+	return each_line(ledger, 1, undo_one, &u, err);
+}
