@@ -63,7 +63,7 @@ typedef int line_fn(void *ctx, const char *path, const char *sha, const char *be
 static int
 each_line(const char *ledger, int backwards, line_fn *fn, void *ctx, struct adds_error *err)
 {
-	const char *path, *sha, *before, **line = NULL;
+	const char *path = NULL, *sha = NULL, *before = NULL, **line = NULL;
 	size_t len, n = 0, i;
 	char *text, *s, *end;
 	cJSON *json = NULL;
