@@ -196,7 +196,7 @@ cmd_cost(uint64_t records, const char *noun)
 	say("%llu %s in %.2f s, %.1f/s, %.2f s of processor time, %.1f MB at most", (unsigned long long)records, noun, s,
 	    s > 0 ? (double)records / s : 0,
 	    (double)r.ru_utime.tv_sec + 1e-6 * (double)r.ru_utime.tv_usec + (double)r.ru_stime.tv_sec +
-	        1e-6 * (double)r.ru_stime.tv_usec,
+	            1e-6 * (double)r.ru_stime.tv_usec,
 	    (double)r.ru_maxrss / 1024);
 }
 

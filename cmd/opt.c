@@ -10,7 +10,8 @@
 #include "../lib/adds.h"
 #include "cmd.h"
 
-enum { MAX_OPTS = 96, LONG_BASE = 1000 };
+enum { MAX_OPTS = 96,
+       LONG_BASE = 1000 };
 
 static const char *the_synopsis, *the_name;
 
@@ -66,6 +67,15 @@ help(const struct opt *opts, const char *summary)
 	printf("%-26s%s\n", "  -V, --version", "the version");
 }
 
+/* strtoll and strtod would skip white space, and take hexadecimal or words */
+static int
+starts_a_number(const char *arg)
+{
+	arg += *arg == '-' || *arg == '+';
+	return (*arg >= '0' && *arg <= '9' && arg[1] != 'x' && arg[1] != 'X') ||
+	       (*arg == '.' && arg[1] >= '0' && arg[1] <= '9');
+}
+
 static void
 set_int(const struct opt *o, const char *arg)
 {
@@ -74,7 +84,7 @@ set_int(const struct opt *o, const char *arg)
 
 	errno = 0;
 	x = strtoll(arg, &end, 10);
-	if (end == arg || *end)
+	if (!starts_a_number(arg) || *end)
 		usage("--%s: '%s' is not a whole number", o->name, arg);
 	if (errno || (double)x < o->lo || (double)x > o->hi)
 		usage("--%s: '%s' is not within %.0f and %.0f", o->name, arg, o->lo, o->hi);
@@ -87,7 +97,7 @@ set_num(const struct opt *o, const char *arg)
 	char *end;
 	const double x = strtod(arg, &end);
 
-	if (end == arg || *end || !isfinite(x))
+	if (!starts_a_number(arg) || end == arg || *end || !isfinite(x))
 		usage("--%s: '%s' is not a number", o->name, arg);
 	if (x < o->lo || x > o->hi)
 		usage("--%s: '%s' is not within %g and %g", o->name, arg, o->lo, o->hi);
@@ -188,6 +198,42 @@ translate(const struct opt *opts, struct option *longs, char *shorts, const stru
 	return n;
 }
 
+/* how many long options begin with the word, "--na" or "--na=value" */
+static int
+long_matches(const char *word, const struct opt *const *of, int n)
+{
+	const size_t len = strcspn(word + 2, "=");
+	int i, matches = 0;
+
+	for (i = 0; i < n; i++)
+		matches += strncmp(of[i]->name, word + 2, len) == 0;
+	return matches;
+}
+
+/* What getopt_long refused, in the user's words: for a letter, which may stand in
+ * the middle of a cluster, optopt is the letter; for a long option it is the
+ * option's value, or 0 where none or several begin that way. */
+__attribute__((noreturn)) static void
+refuse(int c, const char *word, const struct opt *const *of, int n)
+{
+	const char *long_name = NULL;
+
+	if (optopt == 'h' || optopt == 'V')
+		long_name = optopt == 'h' ? "help" : "version";
+	else if (optopt >= LONG_BASE && optopt < LONG_BASE + n)
+		long_name = of[optopt - LONG_BASE]->name;
+	if (c == ':' && long_name)
+		usage("option '--%s' needs a value", long_name);
+	if (c == ':')
+		usage("option '-%c' needs a value", optopt);
+	if (long_name)
+		usage("option '--%s' takes no value", long_name);
+	if (optopt)
+		usage("unknown option '-%c'", optopt);
+	usage(long_matches(word, of, n) > 1 ? "option '%s' is short for several: write it out" : "unknown option '%s'",
+	      word);
+}
+
 int
 cmd_parse(int argc, char **argv, const struct opt *opts, const char *synopsis, const char *summary)
 {
@@ -208,10 +254,8 @@ cmd_parse(int argc, char **argv, const struct opt *opts, const char *synopsis, c
 			printf("%s (ADDS) %s\n", the_name, adds_version());
 			cmd_exit(CMD_DONE);
 		}
-		if (c == ':')
-			usage("option '%s' needs a value", argv[optind - 1]);
-		if (c == '?')
-			usage("unknown option '%s'", argv[optind - 1]);
+		if (c == ':' || c == '?')
+			refuse(c, argv[optind - 1], of, n);
 		if (c >= LONG_BASE) {
 			set(of[c - LONG_BASE], optarg);
 			continue;

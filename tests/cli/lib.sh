@@ -7,11 +7,14 @@
 #   has err 'PATTERN'      stderr must match this shell pattern; without it,
 #                          stderr must be empty
 #   has out 'PATTERN'      stdout likewise (without it, anything goes)
+#   lacks out 'PATTERN'    (or err) must not match
+# What all programs share is tested by the functions of usual.sh.
 # Never pipe the tool under test: its status would be lost.
 top=$(cd .. && pwd)
 DATA=${ADDS_DATA:-$top/../shared/data}
 scratch=$(mktemp -d) || exit 1
 trap 'rm -rf "$scratch"' EXIT
+. ./cli/usual.sh
 cd "$scratch" || exit 1
 LC_ALL=C.UTF-8 export LC_ALL
 number=0 pending=''
@@ -49,9 +52,18 @@ t() {
 has() {
 	[ "$1" = err ] && err_asked=1
 	text=$(cat ".$1")
+	# shellcheck disable=SC2254
 	case $text in
 	$2) ;;
 	*) [ "$bad" ] || bad="$1 is not like '$2'" ;;
+	esac
+}
+
+lacks() {
+	text=$(cat ".$1")
+	# shellcheck disable=SC2254
+	case $text in
+	$2) [ "$bad" ] || bad="$1 is like '$2'" ;;
 	esac
 }
 
