@@ -88,7 +88,8 @@ mat_part(struct mat m, int64_t r0, int64_t rows, int64_t c0, int64_t cols)
 }
 
 /* Segments of rows: segment i is rows at[i] … at[i+1]-1. at is a host array
- * of n + 1 offsets, at[0] = 0. Empty segments are allowed. */
+ * of n + 1 offsets, at[0] = 0. Empty segments are allowed. linear takes at
+ * NULL for one segment of all rows. */
 struct segs {
 	int64_t n;
 	const int64_t *at;
@@ -122,9 +123,9 @@ struct adamw_group {
 
 struct adamw_args {
 	int64_t step; /* from 1 */
-	float beta1, beta2, eps;
+	double beta1, beta2, eps;
+	double ema;       /* decay of the running mean of the weights; 0: none */
 	float grad_scale; /* gradients are multiplied by this first (clipping) */
-	float ema;        /* decay of the running mean of the weights; 0: none */
 };
 
 /* how a picture's rows were weighed: one entry an output index, see resize */
@@ -142,6 +143,7 @@ struct packed; /* a weight matrix, prepared for linear */
 
 struct backend_ops {
 	const char *name; /* "cpu", "cuda" */
+	void (*close)(struct backend *b); /* frees everything; see backend_close */
 
 	/* ---- memory ---- */
 	int (*alloc)(struct backend *b, void **p, size_t bytes, struct adds_error *err);
@@ -264,6 +266,7 @@ struct backend {
 	int threads;
 	int bf16, int8;       /* 1: products of that precision run in it; else they run in f32 (asked with backend_precision) */
 	char device[64];      /* what it is, for -v: "cpu, 2 threads, AVX2" */
+	size_t packed_bytes;  /* copies of weights made for products, beside those used in place */
 	void *state;          /* the backend's own */
 };
 

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * product.h - one matrix product, by oneDNN (dnnl.c) or, where that library is
+ * not there, by plain loops (plain.c): C[m,n] = act(alpha·A[m,k]·B[k,n] + bias) + C·beta
+ */
+#ifndef PRODUCT_H
+#define PRODUCT_H
+
+#include "../kernels.h"
+
+/* What makes two products the same work; compared byte by byte, so that it is
+ * to be cleared first (memset). Element (i,j) of A is at i·ai + j·aj, and so on. */
+struct product {
+	int64_t m, n, k;
+	int64_t ai, aj, bi, bj, ci;
+	int32_t at, bt, ct;  /* enum dtype */
+	int32_t bias;        /* 1: a row of n f32 */
+	int32_t act;         /* enum activation; not with alpha */
+	int32_t add;         /* 1: C is added to what it holds */
+	float alpha;
+	int32_t bf16;        /* 1: A and B may be rounded to bf16 */
+	int32_t threads;     /* how many work on it; within a parallel region 1 */
+	int32_t unused;
+};
+
+/* what the processor and the library can do together */
+struct product_traits {
+	int steady; /* 1: a row's bits depend neither on the other rows nor on the threads */
+	int bf16, int8;
+	const char *isa; /* "AVX2" */
+};
+
+struct products *products_new(struct adds_error *err);
+void products_free(struct products *p);
+struct product_traits products_traits(void);
+
+/* Runs one product. Within a parallel region the caller has set OpenMP to one thread. */
+int product_run(struct products *p, const struct product *what, void *c, const void *a, const void *b,
+                const float *bias, struct adds_error *err);
+
+#endif
