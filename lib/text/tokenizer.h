@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * tokenizer.h - a prompt to CLIP's token ids (spec/clip.md 4): cleaning,
+ * tokenizer.h - a prompt to the token ids of CLIP (as OpenAI and OpenCLIP have them): cleaning,
  * splitting, byte-pair encoding.
  *
  * Knows: stream/ (JSON). Room text/.
@@ -16,9 +16,9 @@
 struct adds_tokenizer;
 
 enum adds_specials {
-	ADDS_SPECIALS_OPENAI, /* <|startoftext|> <|endoftext|> in a text are tokens */
+	ADDS_SPECIALS_OPENAI,   /* <|startoftext|> <|endoftext|> in a text are tokens */
 	ADDS_SPECIALS_OPENCLIP, /* <start_of_text> <end_of_text> are */
-	ADDS_SPECIALS_PLAIN,  /* neither */
+	ADDS_SPECIALS_PLAIN,    /* neither */
 };
 
 /* folder: where to look for bpe_simple_vocab_16e6.txt.gz, vocab.json +
@@ -38,7 +38,8 @@ int adds_tokenizer_eot(const struct adds_tokenizer *t);
 int adds_tokenizer_encode(const struct adds_tokenizer *t, const char *text, size_t len, int32_t *ids, int context,
                           int *truncated, struct adds_error *err);
 
-/* The cleaned text (spec/clip.md 4.3); the caller frees it. */
+/* The cleaned text: ftfy.fix_text without its guesses at wrongly decoded text (mojibake), HTML entities
+ * resolved twice, white space collapsed, lowercase. The caller frees it. At most 32 KiB go in. */
 char *adds_text_clean(const char *text, size_t len, struct adds_error *err);
 
 #endif

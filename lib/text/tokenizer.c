@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT
+ * tokenizer.c - a prompt to token ids: clean, split, encode, frame */
+#include <stdlib.h>
+#include <string.h>
+
+#include "text.h"
+
+struct adds_tokenizer {
+	struct adds_vocabulary v;
+	enum adds_specials specials;
+};
+
+struct adds_tokenizer *
+adds_tokenizer_open(const char *folder, int vocab_size, enum adds_specials specials, struct adds_error *err)
+{
+	struct adds_tokenizer *t = calloc(1, sizeof(*t));
+
+	if (!t) {
+		adds_fail(err, ADDS_ENOMEM, "out of memory");
+		return NULL;
+	}
+	t->specials = specials;
+	if (adds_vocabulary_load(&t->v, folder, vocab_size, err) < 0) {
+		free(t);
+		return NULL;
+	}
+	return t;
+}
+
+void
+adds_tokenizer_free(struct adds_tokenizer *t)
+{
+	if (!t)
+		return;
+	adds_bpe_free(t->v.bpe);
+	free(t);
+}
+
+int
+adds_tokenizer_bos(const struct adds_tokenizer *t)
+{
+	return t->v.bos;
+}
+
+int
+adds_tokenizer_eot(const struct adds_tokenizer *t)
+{
+	return t->v.eot;
+}
+
+struct sequence {
+	int32_t *ids;
+	int n, context;
+	int truncated;
+};
+
+static void
+add(struct sequence *s, int32_t id)
+{
+	if (s->n < s->context)
+		s->ids[s->n++] = id;
+	else
+		s->truncated = 1;
+}
+
+/* the ids of one word: at most as many as its UTF-8 has bytes */
+static int
+add_word(const struct adds_tokenizer *t, struct sequence *s, const int32_t *c, size_t n, struct adds_error *err)
+{
+	size_t len;
+	long i, count = -1;
+	char *word = adds_codepoints_encode(c, n, &len);
+	int32_t *ids = malloc(4 * n * sizeof(*ids));
+
+	if (word && ids)
+		count = adds_bpe_encode(t->v.bpe, (unsigned char *)word, len, ids);
+	for (i = 0; i < count; i++)
+		add(s, ids[i]);
+	free(word);
+	free(ids);
+	return count < 0 ? adds_fail(err, ADDS_ENOMEM, "out of memory") : 0;
+}
+
+static int
+add_words(const struct adds_tokenizer *t, struct sequence *s, const struct adds_codepoints *text, struct adds_error *err)
+{
+	enum adds_word what;
+	size_t at = 0, from = 0;
+	int rc;
+
+	while (!s->truncated && (what = adds_next_word(text, t->specials, &at, &from)) != ADDS_WORD_NONE) {
+		if (what != ADDS_WORD_TEXT)
+			add(s, what == ADDS_WORD_BOS ? t->v.bos : t->v.eot);
+		else if ((rc = add_word(t, s, text->c + from, at - from, err)) < 0)
+			return rc;
+	}
+	return 0;
+}
+
+int
+adds_tokenizer_encode(const struct adds_tokenizer *t, const char *text, size_t len, int32_t *ids, int context,
+                      int *truncated, struct adds_error *err)
+{
+	struct sequence s = { .ids = ids, .context = context };
+	struct adds_codepoints clean = { 0 };
+	int rc;
+
+	if (context < 2)
+		return adds_fail(err, ADDS_EARG, "a context of %d has no room for a text", context);
+	if ((rc = adds_text_clean_codepoints(&clean, text, len, err)) == 0) {
+		add(&s, t->v.bos);
+		rc = add_words(t, &s, &clean, err);
+		add(&s, t->v.eot);
+	}
+	adds_codepoints_release(&clean);
+	if (rc < 0)
+		return rc;
+	if (s.truncated)
+		ids[context - 1] = t->v.eot;
+	if (truncated)
+		*truncated = s.truncated;
+	return s.n;
+}
