@@ -22,9 +22,9 @@ Q = $(if $(filter 1,$(V)),,@)
 
 # ---- flags that are ours ----
 pkg = $(shell pkg-config $(2) $(1) 2>/dev/null || echo $(3))
-PACKAGES = libzstd libcjson libjpeg libwebp libutf8proc libxxhash libcrypto zlib
+PACKAGES = libzstd libcjson libjpeg libpng libwebp libwebpdemux libutf8proc libxxhash libcrypto zlib
 LIB_CFLAGS := $(call pkg,$(PACKAGES),--cflags,)
-LIB_LIBS := $(call pkg,$(PACKAGES),--libs,-lzstd -lcjson -ljpeg -lwebp -lutf8proc -lxxhash -lcrypto -lz)
+LIB_LIBS := $(call pkg,$(PACKAGES),--libs,-lzstd -lcjson -ljpeg -lpng -lwebp -lwebpdemux -lutf8proc -lxxhash -lcrypto -lz)
 SAN_FLAGS = $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 OUR_CFLAGS = -std=c11 -D_POSIX_C_SOURCE=200809L -DADDS_VERSION='"$(VERSION)"' -DADDS_DATADIR='"$(PREFIX)/share/adds"' \
 	-DADDS_SOURCE_DATADIR='"$(CURDIR)/examples/clip"' -Wall -Wextra -fopenmp -pthread -ffp-contract=off $(SAN_FLAGS) $(LIB_CFLAGS)

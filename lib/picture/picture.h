@@ -3,7 +3,7 @@
  * picture.h - a picture file's bytes to upright RGB, and RGB to another size.
  *
  * Knows: fail.h, kernels/ (the resampling passes). Room picture/: JPEG, PNG,
- * WebP, EXIF orientation, resize, fit.
+ * WebP, EXIF orientation, resize, fit. Messages do not name the file: the caller does.
  */
 #ifndef ADDS_PICTURE_H
 #define ADDS_PICTURE_H
@@ -16,6 +16,8 @@
 #define ADDS_PICTURE_MAX_BYTES (512u << 20)
 #define ADDS_PICTURE_MAX_PIXELS 200000000
 #define ADDS_PICTURE_MAX_SIDE 65500
+#define ADDS_PICTURE_MIN_FIT 16 /* sides that adds_picture_fit makes */
+#define ADDS_PICTURE_MAX_FIT 16384
 
 struct adds_picture_options {
 	int reference;      /* 1: as Pillow and OpenCLIP do (spec/clip.md 5.3): EXIF ignored, alpha dropped after
