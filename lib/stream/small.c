@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT
+ * small.c - small files whole, and SHA-256 */
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/sha.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "json.h"
+#include "record.h"
+
+static int
+read_all(struct adds_buf *b, int fd, size_t limit, const char *name, struct adds_error *err)
+{
+	for (;;) {
+		ssize_t got;
+
+		if (adds_buf_reserve(b, 65536) < 0)
+			return adds_fail(err, ADDS_ENOMEM, "%s: out of memory", name);
+		got = read(fd, b->p + b->n, b->cap - b->n);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return adds_fail_errno(err, "%s: cannot read", name);
+		if (got == 0)
+			break;
+		b->n += (size_t)got;
+		if (b->n > limit)
+			return adds_fail(err, ADDS_ELIMIT, "%s: more than %zu bytes, the limit", name, limit);
+	}
+	adds_buf_add(b, "", 1);
+	return b->failed ? adds_fail(err, ADDS_ENOMEM, "%s: out of memory", name) : 0;
+}
+
+char *
+adds_read_file(const char *path, size_t limit, size_t *len, struct adds_error *err)
+{
+	const int standard = strcmp(path, "-") == 0;
+	const int fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+	struct adds_buf b = { 0 };
+	int rc;
+
+	if (fd < 0) {
+		adds_fail_errno(err, "cannot open '%s'", path);
+		return NULL;
+	}
+	rc = read_all(&b, fd, limit, standard ? "<stdin>" : path, err);
+	if (!standard)
+		close(fd);
+	if (rc < 0) {
+		adds_buf_release(&b);
+		return NULL;
+	}
+	if (len)
+		*len = b.n - 1;
+	return (char *)b.p;
+}
+
+void
+adds_sha256_hex(char out[65], const void *data, size_t len)
+{
+	static const char digit[] = "0123456789abcdef";
+	unsigned char md[SHA256_DIGEST_LENGTH];
+	size_t i;
+
+	SHA256(data, len, md);
+	for (i = 0; i < sizeof(md); i++) {
+		out[2 * i] = digit[md[i] >> 4];
+		out[2 * i + 1] = digit[md[i] & 15];
+	}
+	out[64] = '\0';
+}
