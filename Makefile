@@ -96,10 +96,53 @@ $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(LIBS)
 # ---- check ----
 check: all $(BUILD)/unit $(TOOLS) $(FUZZERS)
 	@BUILD='$(CURDIR)/$(BUILD)' sh tests/run
+bench: all $(BENCHES) $(TOOLS)
+	@BUILD='$(CURDIR)/$(BUILD)' sh tests/bench/run
+figures: all $(TOOLS)
+	@BUILD='$(CURDIR)/$(BUILD)' sh tests/figures/run
 
+# ---- a fresh machine ----
+DEPS = gcc libc6-dev make pkg-config libzstd-dev libcjson-dev libjpeg-dev libpng-dev libwebp-dev libutf8proc-dev \
+	libxxhash-dev libssl-dev zlib1g-dev libdnnl-dev check mandoc
+deps:
+	@missing=; for p in $(DEPS); do \
+		dpkg-query -W -f='$${Status}\n' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; \
+	done; \
+	[ -n "$$missing" ] || exit 0; \
+	if [ "$$(id -u)" = 0 ]; then as=; elif command -v sudo >/dev/null; then as=sudo; \
+	else echo "as root, run: apt-get install$$missing"; exit 1; fi; \
+	echo "installing$$missing"; \
+	$$as apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$as apt-get install -y -qq --no-install-recommends $$missing >/dev/null
+demo: deps
+	@$(MAKE) --no-print-directory -s -j2 all
+	@BUILD='$(CURDIR)/$(BUILD)' sh examples/demo.sh
+
+# ---- install ----
+MAN1 = $(sort $(wildcard man/*.1))
+MAN5 = $(sort $(wildcard man/*.5))
+MAN7 = $(sort $(wildcard man/*.7))
+install: all
+	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/lib/pkgconfig' '$(DESTDIR)$(PREFIX)/include' \
+		'$(DESTDIR)$(PREFIX)/share/adds' '$(DESTDIR)$(MANPREFIX)/man1' '$(DESTDIR)$(MANPREFIX)/man5' '$(DESTDIR)$(MANPREFIX)/man7'
+	install -m 755 $(PROGRAMS:%=$(BUILD)/%) '$(DESTDIR)$(PREFIX)/bin'
+	install -m 644 $(BUILD)/libadds.a '$(DESTDIR)$(PREFIX)/lib'
+	install -m 644 lib/adds.h '$(DESTDIR)$(PREFIX)/include'
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' lib/adds.pc.in >'$(DESTDIR)$(PREFIX)/lib/pkgconfig/adds.pc'
+	install -m 644 examples/clip/bpe_simple_vocab_16e6.txt.gz '$(DESTDIR)$(PREFIX)/share/adds'
+	install -m 644 $(MAN1) '$(DESTDIR)$(MANPREFIX)/man1'
+	install -m 644 $(MAN5) '$(DESTDIR)$(MANPREFIX)/man5'
+	install -m 644 $(MAN7) '$(DESTDIR)$(MANPREFIX)/man7'
+uninstall:
+	rm -f $(PROGRAMS:%='$(DESTDIR)$(PREFIX)/bin/%') '$(DESTDIR)$(PREFIX)/lib/libadds.a' '$(DESTDIR)$(PREFIX)/include/adds.h' \
+		'$(DESTDIR)$(PREFIX)/lib/pkgconfig/adds.pc' '$(DESTDIR)$(PREFIX)/share/adds/bpe_simple_vocab_16e6.txt.gz' \
+		$(MAN1:man/%='$(DESTDIR)$(MANPREFIX)/man1/%') $(MAN5:man/%='$(DESTDIR)$(MANPREFIX)/man5/%') \
+		$(MAN7:man/%='$(DESTDIR)$(MANPREFIX)/man7/%')
+	-rmdir '$(DESTDIR)$(PREFIX)/share/adds' 2>/dev/null
+dist:
+	git archive --prefix=adds-$(VERSION)/ -o adds-$(VERSION).tar.gz HEAD
 clean:
 	rm -rf build
 
-.PHONY: all check clean FORCE
+.PHONY: all check bench figures deps demo install uninstall dist clean FORCE
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

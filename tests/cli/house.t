@@ -1,0 +1,43 @@
+# house.t - the rules of the house that a machine can see
+. ./cli/lib.sh
+src="$top/lib $top/kernels $top/cmd"
+
+t 'lib and kernels neither print nor exit' 0 <<X
+! grep -rnE --include='*.[ch]' --include='*.cu' --include='*.cuh' '[^a-z_](exit|abort|_exit|printf|puts|perror)\(|[^f]stderr' $top/lib $top/kernels | grep -vE 'snprintf|vsnprintf|fprintf\(f|fprintf\(s->f'
+X
+t 'kernels use nothing of lib but fail.h' 0 <<X
+! grep -rn --include='*.[ch]' --include='*.cu' --include='*.cuh' '#include ".*lib/' $top/kernels | grep -v 'lib/fail.h'
+X
+t 'cmd includes neither zstd nor CUDA nor oneDNN' 0 <<X
+! grep -rnE '#include <(zstd|cuda|cublas|oneapi)' $top/cmd
+X
+t 'the public library exports adds_ names only' 0 <<X
+! nm -g --defined-only "$BUILD/libadds.a" 2>/dev/null | awk 'NF == 3 && \$3 !~ /^adds_|^__|^_GLOBAL|^\.|DW\.ref/ { print; bad = 1 } END { exit !bad }'
+X
+t 'the private library exports adds_ names only' 0 <<X
+! nm -g --defined-only "$BUILD/libaddscore.a" 2>/dev/null | awk 'NF == 3 && \$3 !~ /^adds_|^__|^_GLOBAL|^\.|DW\.ref|^_ZTI|omp/ { print; bad = 1 } END { exit !bad }'
+X
+t 'the backends export backend_, cpu_, cuda_, resample_ names only' 0 <<X
+! nm -g --defined-only "$BUILD/libkern.a" 2>/dev/null | awk 'NF == 3 && \$3 !~ /^backend_|^cpu_|^cuda_|^resample_|^__|^_GLOBAL|^\.|DW\.ref|omp|^_Z/ { print; bad = 1 } END { exit !bad }'
+X
+export top
+t 'rooms know only rooms before them' 0 <<'X'
+rooms='stream label picture text clip pyramid decoder ridge train score'
+bad=0
+for room in $rooms; do
+	later=${rooms#*"$room"}
+	for l in $later; do
+		grep -ln "#include \"../$l/" "$top/lib/$room"/*.[ch] 2>/dev/null && bad=1
+	done
+done
+exit $bad
+X
+export top
+t 'no source is over 600 lines' 0 <<'X'
+find $top/lib $top/kernels $top/cmd -name '*.[ch]' -o -name '*.cu' -o -name '*.cuh' | xargs wc -l | awk '$2 != "total" && $1 > 600 && $2 !~ /entities|codepoints/ { print; bad = 1 } END { exit bad }'
+X
+t 'adds.h compiles alone, as C and as C++' 0 <<X
+echo '#include "$top/lib/adds.h"' >a.c && cc -std=c11 -Wall -Wextra -Werror -fsyntax-only a.c
+if command -v c++ >/dev/null; then cp a.c a.cc && c++ -Wall -Wextra -Werror -fsyntax-only a.cc; fi
+X
+done_
