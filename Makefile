@@ -26,8 +26,8 @@ PACKAGES = libzstd libcjson libjpeg libpng libwebp libwebpdemux libutf8proc libx
 LIB_CFLAGS := $(call pkg,$(PACKAGES),--cflags,)
 LIB_LIBS := $(call pkg,$(PACKAGES),--libs,-lzstd -lcjson -ljpeg -lpng -lwebp -lwebpdemux -lutf8proc -lxxhash -lcrypto -lz)
 SAN_FLAGS = $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
-OUR_CFLAGS = -std=c11 -D_POSIX_C_SOURCE=200809L -DADDS_VERSION='"$(VERSION)"' -DADDS_DATADIR='"$(PREFIX)/share/adds"' \
-	-DADDS_SOURCE_DATADIR='"$(CURDIR)/examples/clip"' -Wall -Wextra -fopenmp -pthread -ffp-contract=off $(SAN_FLAGS) $(LIB_CFLAGS)
+OUR_CFLAGS = -std=c11 -D_POSIX_C_SOURCE=200809L -DADDS_VERSION='"$(VERSION)"' \
+	-Wall -Wextra -fopenmp -pthread -ffp-contract=off $(SAN_FLAGS) $(LIB_CFLAGS)
 OUR_LIBS = $(LIB_LIBS) -ldnnl -lm -pthread
 
 # ---- CUDA: auto looks for nvcc, 1 demands it, 0 never looks ----
@@ -63,7 +63,15 @@ FORCE:
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	@$(if $(filter 1,$(V)),,echo '  CC      $<')
-	$(Q)$(CC) $(OUR_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(OUR_CFLAGS) $(EXTRA_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# where CLIP's vocabulary lies: the one object that an installation path goes into
+DATA_CFLAGS = -DADDS_DATADIR='"$(PREFIX)/share/adds"' -DADDS_SOURCE_DATADIR='"$(CURDIR)/examples/clip"'
+$(BUILD)/paths: FORCE
+	@mkdir -p $(@D)
+	@echo "$(PREFIX) $(CURDIR)" | cmp -s - $@ || echo "$(PREFIX) $(CURDIR)" >$@
+$(BUILD)/lib/text/vocabulary.o: EXTRA_CFLAGS = $(DATA_CFLAGS)
+$(BUILD)/lib/text/vocabulary.o: $(BUILD)/paths
 
 $(BUILD)/libadds.a: $(call obj,$(STREAM_SRC))
 	$(Q)rm -f $@ && ar rcs $@ $^
@@ -80,7 +88,7 @@ $(BUILD)/suites.h: $(UNIT_SRC)
 	@mkdir -p $(@D)
 	@printf '%s\n' $(patsubst tests/unit/test_%.c,'SUITE(%)',$(filter tests/unit/test_%.c,$(UNIT_SRC))) >$@
 $(BUILD)/tests/unit/main.o: $(BUILD)/suites.h
-$(BUILD)/tests/unit/main.o: OUR_CFLAGS += -I$(BUILD)
+$(BUILD)/tests/unit/main.o: EXTRA_CFLAGS = -I$(BUILD)
 $(BUILD)/unit: $(call obj,$(UNIT_SRC)) $(LIBS)
 	$(Q)$(link) $$(pkg-config --libs check)
 $(BUILD)/tools/%: $(BUILD)/tests/tools/%.o $(LIBS)
