@@ -4,7 +4,8 @@
 
 #include "text.h"
 
-enum { LONG_S = 0x17f };
+enum { LONG_S = 0x17f,
+       IOTA_BELOW = 0x345 };
 
 /* does the ASCII text w stand at s? ſ is an s, as where case is ignored */
 static size_t
@@ -63,30 +64,36 @@ contraction(const int32_t *s, size_t n)
 	return 0;
 }
 
-enum class {
+enum kind {
 	SPACE,
 	LETTER,
 	NUMBER,
 	OTHER,
 };
 
-static enum class
-	class_of(int32_t c) {
-		if (c < 0x80 && c >= 'a' && c <= 'z') return LETTER;
-		if (adds_is_space(c)) return SPACE;
-		return adds_is_letter(c) ? LETTER : adds_is_number(c) ? NUMBER
-	                                                              : OTHER;
-	}
+/* The combining iota below counts as space: it is no letter, but where case is
+ * ignored it is one, so that the reference's pattern takes it neither way. */
+static enum kind
+kind_of(int32_t c)
+{
+	if (c >= 'a' && c <= 'z')
+		return LETTER;
+	if (adds_is_space(c) || c == IOTA_BELOW)
+		return SPACE;
+	if (adds_is_letter(c))
+		return LETTER;
+	return adds_is_number(c) ? NUMBER : OTHER;
+}
 
 /* a run of letters, one number, or a run of what is neither */
 static size_t
 run(const int32_t *s, size_t n)
 {
-	const enum class first = class_of(s[0]);
+	const enum kind first = kind_of(s[0]);
 	size_t len = 1;
 
 	if (first != NUMBER)
-		while (len < n && class_of(s[len]) == first)
+		while (len < n && kind_of(s[len]) == first)
 			len++;
 	return len;
 }
@@ -97,7 +104,7 @@ adds_next_word(const struct adds_codepoints *t, enum adds_specials specials, siz
 	enum adds_word what = ADDS_WORD_TEXT;
 	size_t len;
 
-	while (*at < t->n && class_of(t->c[*at]) == SPACE)
+	while (*at < t->n && kind_of(t->c[*at]) == SPACE)
 		++*at;
 	if (*at == t->n)
 		return ADDS_WORD_NONE;
