@@ -78,14 +78,26 @@ int adds_decoder_train_forward(struct adds_decoder *d, struct mat logits, const 
 int adds_decoder_backward(struct adds_decoder *d, struct mat dlogits, const struct adds_decoder_batch *x,
                           enum precision prec, struct adds_error *err);
 
-/* Checkpoint tensors and metadata of the decoder, as a safetensors file: names as above, metadata "adds": a JSON object with
- * "method":"decoder", the configuration, and what the caller adds in extra (taken over, may be NULL: labels trained, model
- * fingerprint, step …). weights: host [size], or NULL for the device's. Atomic. */
+/* A checkpoint is a safetensors file: the parameters under their names, trained.labels (U8, names with a NUL behind each) and
+ * trained.texts (F32 [n, D]), and the metadata "adds": a JSON object with "method":"decoder", the configuration under "decoder",
+ * and what the caller adds in extra (taken over, may be NULL: model fingerprint, step …; its "method" wins).
+ * weights: host [size], or NULL for the device's. trained, trained_texts: both or neither. The file is atomic. */
 int adds_decoder_save(struct adds_decoder *d, const char *path, const float *weights, const struct adds_vocab *trained,
                       const float *trained_texts, cJSON *extra, struct adds_error *err);
-/* The trained labels' names and their unit texts [n, D] (for the gate) come back too; any of the outputs may be NULL. */
+/* The trained labels' names and their unit texts [n, D] (for the gate) come back too, NULL where the file has none; any of the
+ * outputs may be NULL. Names may begin with "_orig_mod."; tensors that are none of the decoder's are ignored; what the metadata does
+ * not say is inferred from the shapes, except the number of heads. */
 struct adds_decoder *adds_decoder_load(struct backend *b, const char *path, struct adds_vocab **trained, float **trained_texts,
                                        cJSON **meta, struct adds_error *err);
+
+/* The same into and out of a message that may hold more (a blend's other parts), and such a message as a file. */
+int adds_decoder_to_message(struct adds_decoder *d, struct adds_message *m, const float *weights, const struct adds_vocab *trained,
+                            const float *trained_texts, struct adds_error *err);
+struct adds_decoder *adds_decoder_from_message(struct backend *b, const struct adds_message *m, struct adds_vocab **trained,
+                                               float **trained_texts, struct adds_error *err);
+int adds_checkpoint_write(const struct adds_message *m, const char *path, struct adds_error *err);
+/* *bytes: what the message's tensors borrow from; free it after the message. */
+struct adds_message *adds_checkpoint_read(const char *path, char **bytes, struct adds_error *err);
 
 /* exp(−d/.1), d the cosine distance of each unit text [L, D] to the nearest trained one; 1 for a label whose name is trained and
  * whose text has cosine ≥ 1 − 10⁻⁶ with it (host arrays). */
@@ -99,12 +111,15 @@ enum adds_read {
 	ADDS_READ_PATCH, /* best token */
 };
 
-/* z0[n, L] cosines: tokens device f32 [ΣT, D] unit rows (times token_scale: 1, or √D to be divided out), rows[] host: which
- * token rows of each picture are read (built by adds_read_rows), segments per picture; labels device f32 [L, D], label_scale. */
+/* z0[n, L] = scale · the largest product of the label with a token that is read: cosines, where scale makes up for the lengths of
+ * both (1 for unit rows, 1/D where both are times √D). tokens device f32 [ΣT, D]; rows: host, which rows of tokens are read, one
+ * behind the other, those of picture i at pictures.at[i] … at[i+1]-1 (adds_read_rows, plus the picture's first row); labels
+ * device f32 [L, D]. A picture of which nothing is read gets −∞. */
 int adds_zero_shot(struct backend *b, struct mat z0, struct mat tokens, const int32_t *rows, struct segs pictures,
                    struct mat labels, float scale, struct adds_error *err);
-/* Rows of one picture's tokens that a reading uses, given its tiles tensor (i32 [ntiles,6]), the stream's token choice ("cls",
- * "patch", "all"): returns how many, written to rows (room for T). */
+/* Rows of one picture's tokens that a reading uses, from 0, given its tiles tensor (i32 [ntiles,6]; none: every token is a tile of
+ * its own) and the stream's token choice ("cls", "patch", "all"): returns how many, written to rows (room for T). Without CLS
+ * tokens ADDS_READ_CLS reads the tokens of the first tile. */
 int64_t adds_read_rows(int32_t *rows, enum adds_read read, const int32_t *tiles, size_t ntiles, const char *tokens, int64_t T);
 
 #endif
