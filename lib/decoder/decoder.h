@@ -44,6 +44,9 @@ struct adds_decoder *adds_decoder_new(struct backend *b, const struct adds_decod
 void adds_decoder_free(struct adds_decoder *d);
 const struct adds_decoder_config *adds_decoder_config(const struct adds_decoder *d);
 
+/* From now on v' = v in every layer: a label's score no longer depends on its company. */
+void adds_decoder_freeze_visual(struct adds_decoder *d);
+
 /* Flat device buffers [size]: weights, and gradients (allocated on first use, zero). Backward adds to the gradients; the
  * caller zeroes them. What evaluation keeps between calls hangs on the weights too: each call of adds_decoder_weights, of
  * adds_decoder_init and of adds_decoder_train_forward drops it, so ask for the pointer anew after writing through it. */

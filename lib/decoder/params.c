@@ -227,6 +227,12 @@ adds_decoder_free(struct adds_decoder *d)
 	free(d);
 }
 
+void
+adds_decoder_freeze_visual(struct adds_decoder *d)
+{
+	d->c.no_visual_update = 1;
+}
+
 const struct adds_decoder_config *
 adds_decoder_config(const struct adds_decoder *d)
 {
