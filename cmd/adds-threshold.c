@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT
+ * adds-threshold - fits thresholds on scores, or applies them: scores to tags */
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../lib/score/tags.h"
+#include "../lib/score/threshold.h"
+#include "cmd.h"
+#include "tagout.h"
+
+static const char *const methods[] = { "f1", "precision", "recall", "balance", "mcut", NULL };
+static const char *const formats[] = { "jsonl", "tsv", "txt", NULL };
+
+static struct adds_error err;
+static const char *output = "-", *thresholds_path, *exclude_path, *undo_path;
+static struct opt_list excluded_names;
+static int method, method_given, mcut, no_parents, fallback_global, uncalibrated, strict;
+static long long min_positives = 5, top, threads;
+static double target = -1, fixed = NAN;
+static int fixed_given;
+static struct tagout_options out = { TAGOUT_JSONL, ", ", "adds-sidecars.jsonl", 0, 0, 0 };
+
+/* clang-format off */
+static const struct opt opts[] = {
+	OPT_STR('o', "output", "FILE", &output, "write here [standard output]"),
+	OPT_GROUP("fitting (the default): scores of labelled pictures in, a thresholds file out"),
+	{ OPT_K_CHOICE, 0, "fit", "METHOD", "what each threshold is best for [f1]", &method, 0, 0, methods, &method_given },
+	OPT_NUM(0, "target", "X", &target, 0, 1, "the precision or the recall to keep, with --fit precision or recall"),
+	OPT_INT(0, "min-positives", "N", &min_positives, 1, 1e9, "labels with fewer take the global threshold [5]"),
+	OPT_INT('j', "threads", "N", &threads, 0, 1024, "0: all cores [0]"),
+	OPT_GROUP("applying: scores in, tags out"),
+	OPT_STR(0, "apply", "FILE", &thresholds_path, "apply a thresholds file"),
+	OPT_FLAG(0, "fallback-global", &fallback_global, "apply its global threshold to scores it was not fitted on"),
+	{ OPT_K_NUM, 0, "threshold", "X", "tags with a probability (or cosine) >= X, without a file", &fixed, -1, 1, NULL, &fixed_given },
+	OPT_FLAG(0, "uncalibrated", &uncalibrated, "let --threshold take the sigmoid of uncalibrated logits for a probability"),
+	OPT_INT(0, "top", "K", &top, 1, 1e9, "at most the best K tags a picture"),
+	OPT_FLAG(0, "mcut", &mcut, "tags above the largest gap in the picture's scores"),
+	OPT_LIST(0, "exclude", "NAME", &excluded_names, "never give this tag; may be given several times"),
+	OPT_STR(0, "exclude-from", "FILE", &exclude_path, "never give these tags, one a line"),
+	OPT_FLAG(0, "no-parents", &no_parents, "a tag does not bring the tags above it in the hierarchy"),
+	OPT_CHOICE(0, "format", "FORM", &out.format, formats, "JSON Lines, tab-separated lines, or a text file beside each picture [jsonl]"),
+	OPT_FLAG(0, "strict", &strict, "exit 1 if there were error records"),
+	OPT_GROUP("text files beside pictures (--format txt)"),
+	OPT_STR(0, "separator", "TEXT", &out.separator, "between tags [', ']"),
+	OPT_FLAG(0, "replace-ext", &out.replace_ext, "photo.txt instead of photo.jpg.txt"),
+	OPT_FLAG(0, "append", &out.append, "add to a file that is there already"),
+	OPT_FLAG(0, "overwrite", &out.overwrite, "replace a file that is there already"),
+	OPT_STR(0, "ledger", "FILE", &out.ledger, "where what was written is noted down [adds-sidecars.jsonl]"),
+	OPT_STR(0, "undo", "LEDGER", &undo_path, "take back what that ledger says was written, and nothing else"),
+	OPT_QUIET,
+	OPT_VERBOSE,
+	OPT_END
+};
+/* clang-format on */
+
+/* ---- fitting ---- */
+
+static int
+fit(struct adds_reader *r)
+{
+	struct adds_scores scores;
+	struct adds_thresholds t;
+	char *text;
+	size_t i, fallbacks = 0;
+
+	if (adds_scores_read(&scores, r, &err) < 0)
+		die("%s", err.msg);
+	if (adds_thresholds_fit(&t, &scores, (enum adds_fit_method)method, target, min_positives,
+	                        threads ? (int)threads : (int)sysconf(_SC_NPROCESSORS_ONLN), &err) < 0)
+		die("%s: %s", adds_reader_name(r), err.msg);
+	if (!isfinite(t.global.threshold))
+		warn("no threshold reaches --target %g over all labels: the global one is never met", target);
+	if (!(text = adds_thresholds_print(&t, &err)))
+		die("%s", err.msg);
+	tagout_write_file(output, text);
+	for (i = 0; i < t.n; i++)
+		fallbacks += (size_t)t.cut[i].fallback;
+	say("%lld pictures, %zu labels, %zu with the global threshold %.6g (precision %.4f, recall %.4f, F1 %.4f)",
+	    (long long)scores.n, t.n, fallbacks, t.global.threshold, t.global.precision, t.global.recall, t.global.f1);
+	free(text);
+	i = scores.errors > 0;
+	adds_thresholds_release(&t);
+	adds_scores_release(&scores);
+	return (int)i;
+}
+
+/* ---- applying ---- */
+
+static void
+exclude(uint8_t *excluded, const struct adds_vocab *labels, const char *name, const char *where)
+{
+	const int64_t row = adds_vocab_find(labels, name, strlen(name));
+
+	if (row < 0)
+		warn("%s: no label is called '%s'", where, name);
+	else
+		excluded[row] = 1;
+}
+
+static uint8_t *
+make_excluded(const struct adds_vocab *labels)
+{
+	uint8_t *excluded = cmd_alloc(adds_vocab_size(labels), 1);
+	struct adds_vocab *names = NULL;
+	size_t i;
+
+	for (i = 0; i < excluded_names.n; i++)
+		exclude(excluded, labels, excluded_names.item[i], "--exclude");
+	if (exclude_path && !(names = adds_vocab_read(exclude_path, &err)))
+		die("%s", err.msg);
+	for (i = 0; names && i < adds_vocab_size(names); i++)
+		exclude(excluded, labels, adds_vocab_name(names, i), exclude_path);
+	adds_vocab_free(names);
+	return excluded;
+}
+
+/* --threshold as a score: the cosine itself, or the logit of the probability */
+static float
+fixed_score(const struct adds_score_header *h)
+{
+	if (h->kind == ADDS_SCORE_SIMILARITY)
+		return (float)fixed;
+	if (!h->calibrated && !uncalibrated)
+		die("these logits are not calibrated: their sigmoid is no probability (fit thresholds, or say --uncalibrated)");
+	if (!(fixed >= 0))
+		usage("--threshold %g: a probability lies between 0 and 1", fixed);
+	return (float)log(fixed / (1 - fixed));
+}
+
+static float *
+make_cuts(const struct adds_score_header *h)
+{
+	const size_t L = adds_vocab_size(h->labels);
+	struct adds_thresholds t;
+	float *cut;
+	size_t i;
+
+	if (!thresholds_path && !fixed_given)
+		return NULL;
+	cut = cmd_alloc(L, sizeof(*cut));
+	for (i = 0; fixed_given && i < L; i++)
+		cut[i] = fixed_score(h);
+	if (!thresholds_path)
+		return cut;
+	if (adds_thresholds_read(&t, thresholds_path, &err) < 0)
+		die("%s", err.msg);
+	if (adds_thresholds_for(cut, &t, h, fallback_global, &err) < 0)
+		die("%s: %s", thresholds_path, err.msg);
+	adds_thresholds_release(&t);
+	return cut;
+}
+
+static int
+apply(struct adds_reader *r)
+{
+	struct adds_score_header h;
+	struct adds_tag_rule rule = { 0 };
+	const struct adds_message *m;
+	struct adds_record rec;
+	struct tagout *t;
+	int32_t *rows;
+	int64_t *room, L, n, errors = 0;
+	float *cut;
+	uint8_t *excluded;
+	int rc;
+
+	if (adds_score_header_read(&h, r, &err) < 0)
+		die("%s", err.msg);
+	L = (int64_t)adds_vocab_size(h.labels);
+	rule.cut = cut = make_cuts(&h);
+	rule.excluded = excluded = make_excluded(h.labels);
+	rule.top = top;
+	rule.mcut = mcut;
+	rule.parents = !no_parents;
+	rows = cmd_alloc((size_t)L, sizeof(*rows));
+	room = cmd_alloc(2 * (size_t)L, sizeof(*room));
+	t = tagout_open(output, &out, &h);
+	while ((rc = adds_reader_read(r, &m, &err)) > 0) {
+		if (adds_record_parse(&rec, m, L, &err) < 0)
+			die("%s: record %llu: %s", adds_reader_name(r), (unsigned long long)adds_reader_records(r) - 1, err.msg);
+		errors += rec.type == ADDS_RECORD_ERROR;
+		if (rec.type == ADDS_RECORD_ERROR)
+			tagout_error(t, &rec);
+		if (rec.type != ADDS_RECORD_PICTURE)
+			continue;
+		if ((int64_t)rec.nscores != L)
+			die("%s: record %llu: %zu scores for %lld labels", adds_reader_name(r),
+			    (unsigned long long)adds_reader_records(r) - 1, rec.nscores, (long long)L);
+		n = adds_tags_pick(rows, room, rec.scores, h.labels, &rule);
+		tagout_picture(t, &rec, rows, n);
+		cmd_progress("%llu pictures", (unsigned long long)adds_reader_records(r));
+	}
+	if (rc < 0)
+		die("%s", err.msg);
+	if (errors)
+		warn("%lld pictures could not be read upstream (error records)", (long long)errors);
+	rc = tagout_close(t);
+	cmd_cost(adds_reader_records(r), "pictures");
+	free(rows);
+	free(room);
+	free(cut);
+	free(excluded);
+	adds_score_header_release(&h);
+	return rc || (errors && strict);
+}
+
+static int
+undo(void)
+{
+	int64_t undone, changed;
+
+	if (adds_sidecars_undo(undo_path, &undone, &changed, &err) < 0)
+		die("%s", err.msg);
+	if (changed)
+		warn("%lld files were changed by somebody since and are left as they are", (long long)changed);
+	say("%lld files taken back", (long long)undone);
+	return changed > 0;
+}
+
+static void
+check_options(int applying)
+{
+	const int needs_target = method == ADDS_FIT_PRECISION || method == ADDS_FIT_RECALL;
+
+	if (applying && method_given)
+		usage("--fit makes thresholds; --apply, --threshold, --top and --mcut use them");
+	if (thresholds_path && fixed_given)
+		usage("--apply and --threshold exclude each other");
+	if (!applying && needs_target && target < 0)
+		usage("--fit %s needs --target", methods[method]);
+	if (!applying && !needs_target && target >= 0)
+		usage("--target goes with --fit precision or --fit recall");
+	if (out.append && out.overwrite)
+		usage("--append and --overwrite exclude each other");
+	if (fallback_global && !thresholds_path)
+		usage("--fallback-global goes with --apply");
+	if (!*out.separator)
+		usage("--separator: empty");
+}
+
+int
+main(int argc, char **argv)
+{
+	struct adds_reader *r;
+	const char *in;
+	int i, applying, failed;
+
+	cmd_init("adds-threshold");
+	i = cmd_parse(argc, argv, opts,
+	              "[--fit METHOD] [-o THRESHOLDS] [SCORES]\n       adds-threshold --apply THRESHOLDS [--format FORM] [SCORES]\n       adds-threshold --undo LEDGER",
+	              "Picks thresholds for scores, one for each label and one for all, or turns scores into tags.");
+	if (argc - i > 1)
+		usage("one input at most: join streams with cat");
+	in = i < argc ? argv[i] : "-";
+	applying = thresholds_path || fixed_given || top || mcut;
+	check_options(applying);
+	if (undo_path)
+		cmd_exit(undo() ? CMD_FAILED : CMD_DONE);
+	if (!(r = adds_reader_open_kind(cmd_input(in), 1u << ADDS_KIND_SCORES, &err)))
+		die("%s", err.msg);
+	failed = applying ? apply(r) : fit(r) && strict;
+	adds_reader_close(r);
+	cmd_exit(failed ? CMD_FAILED : CMD_DONE);
+}

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT
+ * tagout.c - tags of pictures in three forms */
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../lib/score/tags.h"
+#include "cmd.h"
+#include "tagout.h"
+
+struct tagout {
+	struct tagout_options options;
+	const struct adds_score_header *h;
+	FILE *f;
+	const char *path;
+	char temporary[PATH_MAX];
+	struct adds_sidecars *sidecars;
+	char *text; /* of one sidecar */
+	size_t text_room;
+	int kept;
+};
+
+static struct adds_error err;
+
+/* the temporary file that a failure leaves to remove */
+static const char *unfinished;
+
+static void
+remove_unfinished(void)
+{
+	if (unfinished)
+		unlink(unfinished);
+}
+
+/* opens path, or a file beside it that put_in_place renames */
+static FILE *
+open_aside(const char *path, char temporary[PATH_MAX])
+{
+	FILE *f;
+
+	if (strcmp(path, "-") == 0)
+		return stdout;
+	if (snprintf(temporary, PATH_MAX, "%s.%ld.tmp", path, (long)getpid()) >= PATH_MAX)
+		die("'%s': the name is too long", path);
+	if (!(f = fopen(temporary, "wx")))
+		die("cannot write '%s'", temporary);
+	unfinished = temporary;
+	atexit(remove_unfinished);
+	return f;
+}
+
+static void
+put_in_place(FILE *f, const char *path, const char *temporary)
+{
+	if (f == stdout)
+		return;
+	if (fflush(f) || ferror(f) || fsync(fileno(f)) || fclose(f) || rename(temporary, path))
+		die("cannot write '%s'", path);
+	unfinished = NULL;
+}
+
+void
+tagout_write_file(const char *path, const char *text)
+{
+	char temporary[PATH_MAX];
+	FILE *f = open_aside(path, temporary);
+
+	fputs(text, f);
+	putc('\n', f);
+	put_in_place(f, path, temporary);
+}
+
+struct tagout *
+tagout_open(const char *output, const struct tagout_options *options, const struct adds_score_header *h)
+{
+	struct tagout *t = cmd_alloc(1, sizeof(*t));
+
+	t->options = *options;
+	t->h = h;
+	t->path = output;
+	if (options->format != TAGOUT_TXT)
+		t->f = open_aside(output, t->temporary);
+	else if (!(t->sidecars = adds_sidecars_open(options->ledger, &err)))
+		die("%s", err.msg);
+	return t;
+}
+
+/* length of the UTF-8 character at s, 0 if it is none */
+static size_t
+utf8_length(const unsigned char *s, size_t n)
+{
+	size_t len = s[0] < 0x80 ? 1 : s[0] >= 0xc2 && s[0] < 0xe0 ? 2 : (s[0] & 0xf0) == 0xe0 ? 3 : s[0] >= 0xf0 && s[0] < 0xf5 ? 4 : 0;
+	size_t i;
+
+	if (!len || len > n)
+		return 0;
+	for (i = 1; i < len; i++)
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
+	    (s[0] == 0xf4 && s[1] > 0x8f))
+		return 0;
+	return len;
+}
+
+/* a JSON string; bytes that are no UTF-8 become U+FFFD. Returns 1 if there were any. */
+static int
+put_string(FILE *f, const char *text, size_t n)
+{
+	const unsigned char *s = (const unsigned char *)text;
+	int replaced = 0;
+	size_t i, len;
+
+	putc('"', f);
+	for (i = 0; i < n; i += len ? len : 1) {
+		len = utf8_length(s + i, n - i);
+		if (!len) {
+			fputs("\\ufffd", f);
+			replaced = 1;
+		} else if (s[i] == '"' || s[i] == '\\')
+			fprintf(f, "\\%c", s[i]);
+		else if (s[i] < 0x20 || s[i] == 0x7f)
+			fprintf(f, "\\u%04x", s[i]);
+		else
+			fwrite(s + i, 1, len, f);
+	}
+	putc('"', f);
+	return replaced;
+}
+
+static void
+put_path(FILE *f, const struct adds_record *rec)
+{
+	size_t i;
+
+	fputs("\"path\":", f);
+	if (!put_string(f, rec->path, rec->path_len))
+		return;
+	fputs(",\"path_hex\":\"", f);
+	for (i = 0; i < rec->path_len; i++)
+		fprintf(f, "%02x", (unsigned char)rec->path[i]);
+	putc('"', f);
+}
+
+/* the number that people read: a probability where it is one */
+static double
+shown(const struct tagout *t, float score)
+{
+	return t->h->calibrated && t->h->kind == ADDS_SCORE_LOGIT ? 1 / (1 + exp(-(double)score)) : (double)score;
+}
+
+static const char *
+shown_name(const struct tagout *t)
+{
+	if (t->h->kind == ADDS_SCORE_SIMILARITY)
+		return "similarity";
+	return t->h->calibrated ? "probability" : "logit";
+}
+
+static void
+put_jsonl(struct tagout *t, const struct adds_record *rec, const int32_t *rows, int64_t n)
+{
+	int64_t i;
+
+	putc('{', t->f);
+	put_path(t->f, rec);
+	if (rec->height)
+		fprintf(t->f, ",\"height\":%d,\"width\":%d", rec->height, rec->width);
+	if (rec->sha256)
+		fprintf(t->f, ",\"sha256\":\"%.64s\"", rec->sha256);
+	fputs(",\"tags\":[", t->f);
+	for (i = 0; i < n; i++) {
+		const char *name = adds_vocab_name(t->h->labels, (size_t)rows[i]);
+
+		fputs(i ? ",{\"label\":" : "{\"label\":", t->f);
+		put_string(t->f, name, strlen(name));
+		fprintf(t->f, ",\"%s\":%.5g}", shown_name(t), shown(t, rec->scores[rows[i]]));
+	}
+	fputs("]}\n", t->f);
+}
+
+/* a field of a tab-separated line: tab, newline, return and backslash are escaped */
+static void
+put_field(FILE *f, const char *s, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (s[i] == '\t' || s[i] == '\n' || s[i] == '\r' || s[i] == '\\')
+			fprintf(f, "\\%c", s[i] == '\t' ? 't' : s[i] == '\n' ? 'n' : s[i] == '\r' ? 'r' : '\\');
+		else
+			putc(s[i], f);
+}
+
+static void
+put_tsv(struct tagout *t, const struct adds_record *rec, const int32_t *rows, int64_t n)
+{
+	int64_t i;
+
+	for (i = 0; i < n; i++) {
+		const char *name = adds_vocab_name(t->h->labels, (size_t)rows[i]);
+
+		put_field(t->f, rec->path, rec->path_len);
+		putc('\t', t->f);
+		put_field(t->f, name, strlen(name));
+		fprintf(t->f, "\t%.5g\n", shown(t, rec->scores[rows[i]]));
+	}
+}
+
+/* photo.jpg -> photo.jpg.txt, or photo.txt */
+static void
+sidecar_name(char out[PATH_MAX], const struct tagout *t, const struct adds_record *rec)
+{
+	const char *dot = NULL, *s;
+	size_t n = rec->path_len;
+
+	for (s = rec->path; s < rec->path + rec->path_len; s++)
+		dot = *s == '.' ? s : *s == '/' ? NULL : dot;
+	if (t->options.replace_ext && dot && dot > rec->path)
+		n = (size_t)(dot - rec->path);
+	if (n + 5 > PATH_MAX || memchr(rec->path, 0, rec->path_len))
+		die("'%.100s...': the path is too long for a file beside it", rec->path);
+	memcpy(out, rec->path, n);
+	strcpy(out + n, ".txt");
+}
+
+static void
+put_txt(struct tagout *t, const struct adds_record *rec, const int32_t *rows, int64_t n)
+{
+	const enum adds_sidecar_clash clash = t->options.append ? ADDS_SIDECAR_APPEND : t->options.overwrite ? ADDS_SIDECAR_REPLACE : ADDS_SIDECAR_KEEP;
+	const size_t sep = strlen(t->options.separator);
+	char name[PATH_MAX];
+	size_t need = 2, at = 0;
+	int64_t i;
+	int rc;
+
+	for (i = 0; i < n; i++)
+		need += strlen(adds_vocab_name(t->h->labels, (size_t)rows[i])) + sep;
+	if (need > t->text_room) {
+		free(t->text);
+		t->text = cmd_alloc(t->text_room = 2 * need, 1);
+	}
+	for (i = 0; i < n; i++)
+		at += (size_t)snprintf(t->text + at, t->text_room - at, "%s%s", i ? t->options.separator : "",
+		                       adds_vocab_name(t->h->labels, (size_t)rows[i]));
+	snprintf(t->text + at, t->text_room - at, "\n");
+	sidecar_name(name, t, rec);
+	rc = adds_sidecars_write(t->sidecars, name, t->text, t->options.separator, clash, &err);
+	if (rc == ADDS_EMISMATCH) {
+		warn("%s", err.msg);
+		t->kept = 1;
+	} else if (rc < 0)
+		die("%s", err.msg);
+}
+
+void
+tagout_picture(struct tagout *t, const struct adds_record *rec, const int32_t *rows, int64_t n)
+{
+	static void (*const put[])(struct tagout *, const struct adds_record *, const int32_t *, int64_t) = { put_jsonl, put_tsv, put_txt };
+
+	put[t->options.format](t, rec, rows, n);
+}
+
+void
+tagout_error(struct tagout *t, const struct adds_record *rec)
+{
+	if (t->options.format != TAGOUT_JSONL)
+		return;
+	putc('{', t->f);
+	put_path(t->f, rec);
+	fputs(",\"error\":", t->f);
+	put_string(t->f, rec->reason ? rec->reason : "", rec->reason ? strlen(rec->reason) : 0);
+	fputs(",\"stage\":", t->f);
+	put_string(t->f, rec->stage ? rec->stage : "", rec->stage ? strlen(rec->stage) : 0);
+	fputs("}\n", t->f);
+}
+
+int
+tagout_close(struct tagout *t)
+{
+	const int kept = t->kept;
+
+	if (t->f)
+		put_in_place(t->f, t->path, t->temporary);
+	adds_sidecars_close(t->sidecars);
+	free(t->text);
+	free(t);
+	return kept;
+}

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT
+ * scorer.c - scores by CLIP alone or by a checkpoint */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "scorer.h"
+
+struct adds_scorer {
+	struct backend *b;
+	const struct adds_texts *texts;
+	struct adds_scorer_options options;
+	struct adds_decoder *decoder; /* NULL: zero-shot */
+	cJSON *meta;
+	char id[65], summary[256];
+	void *labels;  /* device f32 [L, D] unit rows */
+	void *scaled;  /* the same × √D */
+	void *context; /* device f32 [Lc, D] × √D, or NULL */
+	void *gate;    /* device f32 [L], or NULL */
+	struct { /* device memory of one run, grown on demand */
+		void *p;
+		size_t bytes;
+	} tokens, z0, logits;
+};
+
+static int
+upload(struct backend *b, void **p, const float *x, size_t n, float scale, struct adds_error *err)
+{
+	float *scaled = malloc((n + 1) * sizeof(*scaled));
+	size_t i;
+	int rc;
+
+	if (!scaled)
+		return adds_fail(err, ADDS_ENOMEM, "out of memory for %zu numbers", n);
+	for (i = 0; i < n; i++)
+		scaled[i] = x[i] * scale;
+	if ((rc = b->ops->alloc(b, p, n * sizeof(*scaled), err)) == 0)
+		rc = b->ops->put(b, *p, scaled, n * sizeof(*scaled), err);
+	free(scaled);
+	return rc;
+}
+
+static int
+file_digest(char id[65], const char *path, struct adds_error *err)
+{
+	size_t len;
+	char *bytes = adds_read_file(path, (size_t)1 << 34, &len, err);
+
+	if (!bytes)
+		return err->code;
+	adds_sha256_hex(id, bytes, len);
+	free(bytes);
+	return 0;
+}
+
+/* the labels that the checkpoint was trained on, and how far all others are from them */
+static int
+set_gate(struct adds_scorer *s, const struct adds_vocab *trained, const float *trained_texts, struct adds_error *err)
+{
+	float *gate = malloc(((size_t)s->texts->n + 1) * sizeof(*gate));
+	int rc;
+
+	if (!gate)
+		return adds_fail(err, ADDS_ENOMEM, "out of memory for %lld labels", (long long)s->texts->n);
+	adds_gate(gate, s->texts->vocab, s->texts->embedding, trained, trained_texts, s->texts->width);
+	rc = upload(s->b, &s->gate, gate, (size_t)s->texts->n, 1, err);
+	free(gate);
+	return rc;
+}
+
+static int
+open_decoder(struct adds_scorer *s, const char *path, struct adds_error *err)
+{
+	const struct adds_texts *c = s->options.context;
+	struct adds_vocab *trained = NULL;
+	float *trained_texts = NULL;
+	const struct adds_decoder_config *config;
+	int rc = 0;
+
+	if ((rc = file_digest(s->id, path, err)) < 0)
+		return rc;
+	if (!(s->decoder = adds_decoder_load(s->b, path, &trained, &trained_texts, &s->meta, err)))
+		return err->code;
+	config = adds_decoder_config(s->decoder);
+	if (config->width != s->texts->width)
+		rc = adds_fail(err, ADDS_EMISMATCH, "'%s' is for embeddings of width %d, the label stream's have %d", path, config->width,
+		               s->texts->width);
+	if (rc == 0 && c && c->width != s->texts->width)
+		rc = adds_fail(err, ADDS_EMISMATCH, "the context labels have width %d, the others %d", c->width, s->texts->width);
+	if (rc == 0 && config->prior && trained && config->layers)
+		rc = set_gate(s, trained, trained_texts, err);
+	if (rc == 0 && c)
+		rc = upload(s->b, &s->context, c->embedding, (size_t)(c->n * c->width), sqrtf((float)c->width), err);
+	snprintf(s->summary, sizeof(s->summary), "decoder of %d layers, %d heads%s, trained on %zu labels", config->layers,
+	         config->heads, config->prior ? ", zero-shot prior" : "", trained ? adds_vocab_size(trained) : (size_t)0);
+	adds_vocab_free(trained);
+	free(trained_texts);
+	if (s->options.no_visual_update)
+		adds_decoder_freeze_visual(s->decoder);
+	return rc;
+}
+
+struct adds_scorer *
+adds_scorer_open(struct backend *b, const char *checkpoint, const struct adds_texts *texts, const struct adds_scorer_options *options,
+                 struct adds_error *err)
+{
+	struct adds_scorer *s = calloc(1, sizeof(*s));
+	const size_t n = (size_t)(texts->n * texts->width);
+
+	if (!s) {
+		adds_fail(err, ADDS_ENOMEM, "out of memory");
+		return NULL;
+	}
+	s->b = b;
+	s->texts = texts;
+	s->options = *options;
+	strcpy(s->id, "zero-shot");
+	snprintf(s->summary, sizeof(s->summary), "zero-shot: cosines of %lld labels", (long long)texts->n);
+	if (upload(b, &s->labels, texts->embedding, n, 1, err) < 0 ||
+	    upload(b, &s->scaled, texts->embedding, n, sqrtf((float)texts->width), err) < 0 ||
+	    (checkpoint && open_decoder(s, checkpoint, err) < 0)) {
+		adds_scorer_close(s);
+		return NULL;
+	}
+	return s;
+}
+
+void
+adds_scorer_close(struct adds_scorer *s)
+{
+	if (!s)
+		return;
+	adds_decoder_free(s->decoder);
+	cJSON_Delete(s->meta);
+	s->b->ops->release(s->b, s->labels);
+	s->b->ops->release(s->b, s->scaled);
+	s->b->ops->release(s->b, s->context);
+	s->b->ops->release(s->b, s->gate);
+	s->b->ops->release(s->b, s->tokens.p);
+	s->b->ops->release(s->b, s->z0.p);
+	s->b->ops->release(s->b, s->logits.p);
+	free(s);
+}
+
+const char *
+adds_scorer_id(const struct adds_scorer *s)
+{
+	return s->id;
+}
+
+enum adds_score_kind
+adds_scorer_kind(const struct adds_scorer *s)
+{
+	return s->decoder ? ADDS_SCORE_LOGIT : ADDS_SCORE_SIMILARITY;
+}
+
+int
+adds_scorer_calibrated(const struct adds_scorer *s)
+{
+	(void)s;
+	return 0;
+}
+
+const char *
+adds_scorer_model(const struct adds_scorer *s)
+{
+	const cJSON *model = cJSON_GetObjectItemCaseSensitive(s->meta, "model");
+
+	return cJSON_IsString(model) ? model->valuestring : NULL;
+}
+
+const char *
+adds_scorer_summary(const struct adds_scorer *s)
+{
+	return s->summary;
+}
+
+static int
+grow(struct adds_scorer *s, void **p, size_t *have, int64_t n, struct adds_error *err)
+{
+	const size_t bytes = (size_t)n * sizeof(float);
+	int rc;
+
+	if (bytes <= *have)
+		return 0;
+	s->b->ops->release(s->b, *p);
+	*p = NULL;
+	*have = 0;
+	if ((rc = s->b->ops->alloc(s->b, p, bytes, err)) == 0)
+		*have = bytes;
+	return rc;
+}
+
+static int
+make_room(struct adds_scorer *s, const struct adds_bag *bag, struct adds_error *err)
+{
+	int rc;
+
+	if ((rc = grow(s, &s->tokens.p, &s->tokens.bytes, bag->rows * bag->width, err)) < 0 ||
+	    (rc = grow(s, &s->z0.p, &s->z0.bytes, bag->n * s->texts->n, err)) < 0)
+		return rc;
+	return grow(s, &s->logits.p, &s->logits.bytes, bag->n * s->texts->n, err);
+}
+
+static int
+run_decoder(struct adds_scorer *s, struct mat logits, struct mat tokens, struct mat z0, const struct adds_bag *bag,
+            struct adds_error *err)
+{
+	const struct adds_decoder_config *config = adds_decoder_config(s->decoder);
+	const int64_t D = bag->width;
+	struct adds_decoder_batch x = { 0 };
+	int rc;
+
+	x.labels = mat_of(s->scaled, DT_F32, s->texts->n, D);
+	if (s->context)
+		x.context = mat_of(s->context, DT_F32, s->options.context->n, D);
+	x.tokens = tokens;
+	x.pictures = (struct segs){ bag->n, bag->at };
+	x.gate = s->gate;
+	x.labels_version = 1;
+	if (config->prior || config->layers == 0)
+		x.z0 = z0;
+	if ((rc = s->b->ops->axpby(s->b, tokens, 0, tokens, sqrtf((float)D), err)) < 0)
+		return rc;
+	return adds_decoder_forward(s->decoder, logits, &x, s->options.precision, err);
+}
+
+int
+adds_scorer_run(struct adds_scorer *s, float *scores, const struct adds_bag *bag, struct adds_error *err)
+{
+	const int64_t D = bag->width, L = s->texts->n;
+	struct mat tokens, labels, z0, logits;
+	int rc;
+
+	if ((rc = make_room(s, bag, err)) < 0)
+		return rc;
+	tokens = mat_of(s->tokens.p, DT_F32, bag->rows, D);
+	labels = mat_of(s->labels, DT_F32, L, D);
+	z0 = mat_of(s->z0.p, DT_F32, bag->n, L);
+	logits = mat_of(s->logits.p, DT_F32, bag->n, L);
+	if ((rc = s->b->ops->put(s->b, tokens.p, bag->tokens, (size_t)(bag->rows * D) * sizeof(float), err)) < 0 ||
+	    (rc = adds_zero_shot(s->b, z0, tokens, bag->read, (struct segs){ bag->n, bag->read_at }, labels, 1, err)) < 0)
+		return rc;
+	if (s->decoder && (rc = run_decoder(s, logits, tokens, z0, bag, err)) < 0)
+		return rc;
+	return s->b->ops->get(s->b, scores, s->decoder ? logits.p : z0.p, (size_t)(bag->n * L) * sizeof(float), err);
+}

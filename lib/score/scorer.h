@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * scorer.h - scores of pictures for a label stream by CLIP alone or by a
+ * checkpoint, whatever method it comes from.
+ *
+ * Knows: label/, decoder/, ridge/, bag.h.
+ */
+#ifndef ADDS_SCORER_H
+#define ADDS_SCORER_H
+
+#include "../label/texts.h"
+#include "bag.h"
+#include "scores.h"
+
+struct adds_scorer_options {
+	enum adds_read read;              /* of zero-shot, and of a decoder's prior */
+	const struct adds_texts *context; /* labels that the visual branch attends to; NULL: the scored ones */
+	int no_visual_update;
+	enum precision precision;
+};
+
+struct adds_scorer;
+
+/* checkpoint NULL: zero-shot. texts must outlive the scorer. */
+struct adds_scorer *adds_scorer_open(struct backend *b, const char *checkpoint, const struct adds_texts *texts,
+                                     const struct adds_scorer_options *options, struct adds_error *err);
+void adds_scorer_close(struct adds_scorer *s);
+
+/* What the header of its score stream says: SHA-256 of the checkpoint or
+ * "zero-shot"; logits or similarities; calibrated or not. */
+const char *adds_scorer_id(const struct adds_scorer *s);
+enum adds_score_kind adds_scorer_kind(const struct adds_scorer *s);
+int adds_scorer_calibrated(const struct adds_scorer *s);
+
+/* The encoder it was trained on (a fingerprint), or NULL. One sentence that says what it is, for -v. */
+const char *adds_scorer_model(const struct adds_scorer *s);
+const char *adds_scorer_summary(const struct adds_scorer *s);
+
+/* Scores host [bag->n, L]; the bits of a picture do not depend on its company. */
+int adds_scorer_run(struct adds_scorer *s, float *scores, const struct adds_bag *bag, struct adds_error *err);
+
+#endif
