@@ -146,6 +146,16 @@ cmd_output(const char *path)
 	return path;
 }
 
+const char *
+cmd_model(const char *given)
+{
+	const char *path = given ? given : getenv("ADDS_MODEL");
+
+	if (!path || !*path)
+		usage("no model: name its folder with -m, or in the variable ADDS_MODEL");
+	return path;
+}
+
 static int
 progress_wanted(void)
 {

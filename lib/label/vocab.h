@@ -44,6 +44,9 @@ int adds_vocab_to_header(const struct adds_vocab *v, struct adds_message *header
  * ('#' is no comment; blank lines are skipped). "-": standard input. */
 struct adds_vocab *adds_vocab_read(const char *path, struct adds_error *err);
 
+/* The same from the text of such a file; name is for messages. */
+struct adds_vocab *adds_vocab_parse(const char *text, size_t len, const char *name, struct adds_error *err);
+
 /* Adds to set (rows, ascending and unique, room for all labels) the parents of
  * its members, their parents included; returns the new count. */
 size_t adds_vocab_close(const struct adds_vocab *v, int32_t *set, size_t n);

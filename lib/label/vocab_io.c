@@ -187,32 +187,40 @@ read_lines(struct adds_vocab *v, const char *s, size_t len, const char *path, st
 }
 
 struct adds_vocab *
-adds_vocab_read(const char *path, struct adds_error *err)
+adds_vocab_parse(const char *text, size_t len, const char *name, struct adds_error *err)
 {
 	struct adds_vocab *v = adds_vocab_new();
-	const char *name = strcmp(path, "-") == 0 ? "<stdin>" : path, *s;
-	char *text = NULL;
-	size_t len, left, bom;
-	int rc = -1;
+	const size_t bom = len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+	const char *s = text + bom;
+	size_t left;
+	int rc;
 
 	if (!v) {
 		adds_fail(err, ADDS_ENOMEM, "out of memory for a vocabulary");
 		return NULL;
 	}
-	if ((text = adds_read_file(path, MAX_FILE, &len, err))) {
-		bom = len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
-		s = text + bom;
-		len -= bom;
-		left = adds_trim(&s, len);
-		rc = left && (*s == '{' || *s == '[') ? read_json(v, s, left, name, err)
-		                                      : read_lines(v, text + bom, len, name, err);
-	}
+	len -= bom;
+	left = adds_trim(&s, len);
+	rc = left && (*s == '{' || *s == '[') ? read_json(v, s, left, name, err)
+	                                      : read_lines(v, text + bom, len, name, err);
 	if (rc == 0 && v->n == 0)
 		rc = adds_fail(err, ADDS_EFORMAT, "'%s' holds no label", name);
-	free(text);
 	if (rc < 0) {
 		adds_vocab_free(v);
 		return NULL;
 	}
+	return v;
+}
+
+struct adds_vocab *
+adds_vocab_read(const char *path, struct adds_error *err)
+{
+	struct adds_vocab *v = NULL;
+	size_t len;
+	char *text = adds_read_file(path, MAX_FILE, &len, err);
+
+	if (text)
+		v = adds_vocab_parse(text, len, strcmp(path, "-") == 0 ? "<stdin>" : path, err);
+	free(text);
 	return v;
 }

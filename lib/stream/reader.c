@@ -259,9 +259,10 @@ read_header(struct adds_reader *r, struct adds_error *err)
 	return 0;
 }
 
-struct adds_reader *
-adds_reader_start(int fd, int owned, int positional, uint64_t offset, const char *name,
-                  const struct adds_limits *limits, struct adds_error *err)
+/* a reader of a descriptor from which the first n bytes have been read already */
+static struct adds_reader *
+start(int fd, int positional, uint64_t offset, const void *begun, size_t n, const char *name,
+      const struct adds_limits *limits, struct adds_error *err)
 {
 	struct adds_reader *r = calloc(1, sizeof(*r));
 
@@ -279,13 +280,39 @@ adds_reader_start(int fd, int owned, int positional, uint64_t offset, const char
 	}
 	if ((r->in.positional = positional))
 		adds_input_seek(&r->in, offset);
+	if (n)
+		memcpy(r->in.buf, begun, n);
+	r->in.len = n;
 	if (read_header(r, err) < 0)
 		goto fail;
-	r->owned = owned;
 	return r;
 fail:
 	adds_reader_close(r);
 	return NULL;
+}
+
+struct adds_reader *
+adds_reader_start(int fd, int owned, int positional, uint64_t offset, const char *name,
+                  const struct adds_limits *limits, struct adds_error *err)
+{
+	struct adds_reader *r = start(fd, positional, offset, NULL, 0, name, limits, err);
+
+	if (r)
+		r->owned = owned;
+	return r;
+}
+
+struct adds_reader *
+adds_reader_open_begun(const void *begun, size_t n, struct adds_error *err)
+{
+	struct adds_error own;
+
+	err = err ? err : &own;
+	if (n > ADDS_INPUT_SIZE) {
+		adds_fail(err, ADDS_EARG, "<stdin>: %zu bytes have been read ahead, at most %d may", n, ADDS_INPUT_SIZE);
+		return NULL;
+	}
+	return start(STDIN_FILENO, 0, 0, begun, n, "<stdin>", NULL, err);
 }
 
 struct adds_reader *
