@@ -37,7 +37,7 @@ $(error CUDA=1, but '$(NVCC)' is not there: install the CUDA toolkit or set NVCC
 endif
 
 # ---- lists: a room is a folder ----
-ROOMS = stream label picture text clip pyramid decoder ridge train score
+ROOMS = stream label picture text clip pyramid metric decoder ridge train score
 PROGRAMS = $(patsubst cmd/%.c,%,$(sort $(wildcard cmd/adds-*.c)))
 STREAM_SRC = lib/fail.c $(sort $(wildcard lib/stream/*.c))
 CORE_SRC = $(sort $(foreach r,$(filter-out stream,$(ROOMS)),$(wildcard lib/$(r)/*.c)))

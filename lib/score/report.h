@@ -8,8 +8,8 @@
 #ifndef ADDS_REPORT_H
 #define ADDS_REPORT_H
 
-#include "counts.h"
-#include "metrics.h"
+#include "../metric/counts.h"
+#include "../metric/metrics.h"
 #include "scores.h"
 
 enum { ADDS_REPORT_TOPS = 4, ADDS_REPORT_CUTS = 8 };

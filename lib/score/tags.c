@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "columns.h"
+#include "../metric/columns.h"
 #include "tags.h"
 
 static int

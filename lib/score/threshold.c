@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "columns.h"
+#include "../metric/columns.h"
 #include "threshold.h"
 
 /* the best point met so far on the way down the scores */

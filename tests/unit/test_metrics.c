@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "../../lib/score/metrics.h"
+#include "../../lib/metric/metrics.h"
 #include "unit.h"
 
 /* scores with ties: .9+ .8- .8+ .5+ .1- ; unknown in between */

@@ -2,7 +2,7 @@
  *
  * metrics.h - multi-label metrics (spec/adds.md 6) over scores [N, L].
  *
- * Knows: stream/, label/. Room score/: metrics, thresholds, tags out, report.
+ * Knows: fail.h. Room metric/: sorted columns, average precision, counts.
  */
 #ifndef ADDS_METRICS_H
 #define ADDS_METRICS_H
