@@ -107,7 +107,8 @@ openclip_side(struct adds_clip_side *s, const cJSON *cfg, int quick, const char 
 {
 	const char *approximate = text_field(field(cfg, "act_kwargs"), "approximate");
 
-	s->act = quick ? ACT_QUICK_GELU : approximate && strcmp(approximate, "tanh") == 0 ? ACT_GELU_TANH : ACT_GELU;
+	s->act = quick ? ACT_QUICK_GELU : approximate && strcmp(approximate, "tanh") == 0 ? ACT_GELU_TANH
+	                                                                                  : ACT_GELU;
 	s->eps = 1e-5;
 	return read_eps(&s->eps, field(cfg, "norm_kwargs"), "eps", name, err);
 }

@@ -20,7 +20,8 @@ struct adds_clip_notes {
 #ifdef __GNUC__
 __attribute__((format(printf, 2, 3)))
 #endif
-void adds_clip_note(struct adds_clip_notes *notes, const char *fmt, ...);
+void
+adds_clip_note(struct adds_clip_notes *notes, const char *fmt, ...);
 
 /* what the JSON files say of one tower; -1: nothing */
 struct adds_clip_side {
@@ -34,10 +35,10 @@ struct adds_clip_side {
 struct adds_clip_json {
 	int known; /* 1: a file describes the architecture */
 	struct adds_clip_side image, text;
-	int no_ln_pre;  /* 1: the file says that there is none */
-	int causal;     /* text: 1 unless the file says no */
-	int last;       /* 1: text is pooled at the last place */
-	int eos, pad;   /* token ids; eos -1: the largest id of the text */
+	int no_ln_pre; /* 1: the file says that there is none */
+	int causal;    /* text: 1 unless the file says no */
+	int last;      /* 1: text is pooled at the last place */
+	int eos, pad;  /* token ids; eos -1: the largest id of the text */
 	float mean[3], std[3];
 	int normalised; /* 1: mean and std are given */
 	enum adds_fit fit;

@@ -10,13 +10,13 @@
 struct go {
 	int64_t n; /* tiles */
 	enum adds_tokens tokens;
-	int pool, unit;     /* windows; 1: unit length */
-	int per_tile;       /* tokens that a tile gives */
-	int64_t rows;       /* of the matrix of joint vectors that windows read from */
-	struct segs tiles;  /* rows of each tile in the residual stream */
-	struct segs heads;  /* the same of the joint vectors */
-	int32_t *pick;      /* class tokens' rows */
-	int32_t *index;     /* rows of each token's window, token by token */
+	int pool, unit;    /* windows; 1: unit length */
+	int per_tile;      /* tokens that a tile gives */
+	int64_t rows;      /* of the matrix of joint vectors that windows read from */
+	struct segs tiles; /* rows of each tile in the residual stream */
+	struct segs heads; /* the same of the joint vectors */
+	int32_t *pick;     /* class tokens' rows */
+	int32_t *index;    /* rows of each token's window, token by token */
 	struct segs windows;
 };
 
@@ -25,7 +25,8 @@ adds_clip_tile_tokens(const struct adds_clip *m, enum adds_tokens tokens, int po
 {
 	const int side = (m->cfg.g + pool - 1) / pool, patches = side * side;
 
-	return tokens == ADDS_TOKENS_CLS ? 1 : tokens == ADDS_TOKENS_PATCH ? patches : patches + 1;
+	return tokens == ADDS_TOKENS_CLS ? 1 : tokens == ADDS_TOKENS_PATCH ? patches
+	                                                                   : patches + 1;
 }
 
 /* ---- rows and windows ---- */
@@ -73,7 +74,8 @@ fill_plan(struct go *o, const struct adds_clip *m, int64_t *tiles, int64_t *head
 
 	*at++ = 0;
 	for (i = 0; i < n; i++) {
-		const int64_t cls = cls_only ? i : siglip ? n * g2 + i : i * N;
+		const int64_t cls = cls_only ? i : siglip ? n * g2 + i
+		                                          : i * N;
 
 		tiles[i] = i * N;
 		o->pick[i] = (int32_t)(i * N);
@@ -294,7 +296,8 @@ all_tiles(struct adds_clip *m, const uint8_t *tiles, int64_t n, enum adds_tokens
 	if (!m->image.ready)
 		return adds_fail(err, ADDS_EARG, "model '%s' was opened without its picture tower", m->cfg.name);
 	chunk = (int64_t)(ADDS_CLIP_CHUNK_BYTES / lay_out(NULL, NULL, m, 1, per_tile));
-	chunk = chunk < 1 ? 1 : chunk > most ? most : chunk;
+	chunk = chunk < 1 ? 1 : chunk > most ? most
+	                                     : chunk;
 	for (i = 0; i < n && rc == 0; i += chunk) {
 		struct go o = { .n = n - i < chunk ? n - i : chunk, .tokens = tokens, .pool = pool, .unit = unit };
 

@@ -105,11 +105,11 @@ size_t adds_clip_arena_bytes(enum dtype t, int64_t rows, int64_t cols);
 
 /* the matrices that blocks need for R rows */
 struct adds_clip_work {
-	struct mat x;         /* residual stream, f32 [R, D] */
-	struct mat y;         /* normalised rows [R, D or inner] */
-	struct mat qkv;       /* [R, 3·inner] */
-	struct mat a;         /* what the heads read [R, inner] */
-	struct mat h;         /* hidden layer [R, M] */
+	struct mat x;   /* residual stream, f32 [R, D] */
+	struct mat y;   /* normalised rows [R, D or inner] */
+	struct mat qkv; /* [R, 3·inner] */
+	struct mat a;   /* what the heads read [R, inner] */
+	struct mat h;   /* hidden layer [R, M] */
 };
 size_t adds_clip_work_bytes(const struct adds_clip *m, const struct adds_clip_tower *t, int64_t rows);
 void adds_clip_work_open(struct adds_clip_work *w, struct adds_clip_arena *a, const struct adds_clip *m,

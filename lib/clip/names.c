@@ -285,7 +285,9 @@ add_tensor(struct adds_clip_params *p, const struct adds_weight *w, struct adds_
 	q = param_for(p, &m);
 	if (q->parts != m.parts || q->part[m.part])
 		return adds_fail(err, ADDS_EFORMAT, "tensor '%s' stands twice: as '%s' too", w->name,
-		                 (q->part[m.part] ? q->part[m.part] : q->part[0] ? q->part[0] : q->part[1])->name);
+		                 (q->part[m.part] ? q->part[m.part] : q->part[0] ? q->part[0]
+		                                                                 : q->part[1])
+		                         ->name);
 	q->part[m.part] = w;
 	q->dtype = w->dtype;
 	q->rank = w->rank;
@@ -397,7 +399,7 @@ const char *
 adds_clip_native_name(char *out, size_t n, const struct adds_clip_params *p, const char *name)
 {
 	const int text = strncmp(name, "visual.", 7) != 0;
-	const int dialect = p->dialects & ADDS_CLIP_HF                ? ADDS_CLIP_HF
+	const int dialect = p->dialects & ADDS_CLIP_HF              ? ADDS_CLIP_HF
 	                    : p->dialects & ADDS_CLIP_TIMM && !text ? ADDS_CLIP_TIMM
 	                                                            : ADDS_CLIP_OPENCLIP;
 	const char *rest;
@@ -453,7 +455,8 @@ adds_clip_param_bytes(unsigned char *out, const struct adds_clip_param *p, size_
 	}
 	for (i = 0; i < p->parts && len; i++) {
 		const size_t size = p->part[i]->size;
-		const size_t n = offset >= size ? 0 : size - offset < len ? size - offset : len;
+		const size_t n = offset >= size ? 0 : size - offset < len ? size - offset
+		                                                          : len;
 
 		memcpy(out, p->part[i]->data + (n ? offset : 0), n);
 		out += n;

@@ -33,10 +33,10 @@ struct adds_clip_param {
 struct adds_clip_params {
 	struct adds_clip_param *p; /* sorted by name */
 	size_t n;
-	int dialects;           /* bits of enum adds_clip_dialect that were met */
-	int image, text;        /* 1: the file has tensors of that tower */
+	int dialects;                  /* bits of enum adds_clip_dialect that were met */
+	int image, text;               /* 1: the file has tensors of that tower */
 	int image_layers, text_layers; /* highest block + 1 */
-	const char *other;      /* an architecture that is not ours, recognised by its tensors, or NULL */
+	const char *other;             /* an architecture that is not ours, recognised by its tensors, or NULL */
 };
 
 /* Translates the names of w, which must outlive p. A tensor that no dialect

@@ -23,7 +23,8 @@ own(struct adds_clip *m, void **out, size_t bytes, struct adds_error *err)
 enum dtype
 adds_clip_dtype(const struct adds_clip_param *p)
 {
-	return p->dtype == ADDS_F16 ? DT_F16 : p->dtype == ADDS_BF16 ? DT_BF16 : DT_F32;
+	return p->dtype == ADDS_F16 ? DT_F16 : p->dtype == ADDS_BF16 ? DT_BF16
+	                                                             : DT_F32;
 }
 
 /* A matrix in the file that can be multiplied with as it lies there */

@@ -125,7 +125,8 @@ image_size(struct adds_clip *m, int size, struct adds_clip_notes *notes, struct 
 		return 0;
 	if (size % c->P || size / c->P > MAX_GRID)
 		return adds_fail(err, ADDS_EARG, "image size %d is not a multiple of the model's patches of %d pixels (up to %d): try %d",
-		                 size, c->P, MAX_GRID * c->P, size < c->P ? c->P : size / c->P > MAX_GRID ? MAX_GRID * c->P : size / c->P * c->P);
+		                 size, c->P, MAX_GRID * c->P, size < c->P ? c->P : size / c->P > MAX_GRID ? MAX_GRID * c->P
+		                                                                                          : size / c->P * c->P);
 	adds_clip_note(notes, "image size: %d instead of %d; position embeddings resized (bicubic, antialiased)", size, c->S);
 	c->N += (size / c->P) * (size / c->P) - c->g * c->g;
 	c->S = size;
@@ -269,7 +270,9 @@ static void
 set_eps(struct adds_clip *m, struct adds_clip_tower *t, const struct adds_clip_side *s, const char *what, float option,
         struct adds_clip_notes *notes)
 {
-	t->eps = option > 0 ? option : s->eps > 0 ? (float)s->eps : m->cfg.siglip ? 1e-6f : 1e-5f;
+	t->eps = option > 0 ? option : s->eps > 0 ? (float)s->eps
+	                       : m->cfg.siglip    ? 1e-6f
+	                                          : 1e-5f;
 	if (!(option > 0) && !(s->eps > 0))
 		adds_clip_note(notes, "%s: epsilon %g (no configuration says)", what, (double)t->eps);
 }
@@ -326,8 +329,10 @@ set_pixels(struct adds_clip *m, struct adds_clip_notes *notes)
 	int i;
 
 	for (i = 0; i < 3; i++) {
-		c->mean[i] = m->json.normalised ? m->json.mean[i] : c->siglip ? 0.5f : mean[i];
-		c->std[i] = m->json.normalised ? m->json.std[i] : c->siglip ? 0.5f : std[i];
+		c->mean[i] = m->json.normalised ? m->json.mean[i] : c->siglip ? 0.5f
+		                                                              : mean[i];
+		c->std[i] = m->json.normalised ? m->json.std[i] : c->siglip ? 0.5f
+		                                                            : std[i];
 	}
 	if (!m->json.normalised)
 		adds_clip_note(notes, "mean and deviation of pixels: %s (no configuration says)",

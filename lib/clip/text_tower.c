@@ -11,11 +11,11 @@
 /* the prompts of one go */
 struct batch {
 	int64_t n, rows;
-	int64_t *at;            /* n + 1 */
-	int32_t *place, *row;   /* of each token: its position, its row of the gathered table */
-	int32_t *pick;          /* of each prompt: the row that is pooled */
-	unsigned char *table;   /* host: the embedding of each token, as the file has it */
-	size_t width;           /* bytes of one */
+	int64_t *at;          /* n + 1 */
+	int32_t *place, *row; /* of each token: its position, its row of the gathered table */
+	int32_t *pick;        /* of each prompt: the row that is pooled */
+	unsigned char *table; /* host: the embedding of each token, as the file has it */
+	size_t width;         /* bytes of one */
 };
 
 /* Where a prompt is pooled: at its first end token; where the model has none of its own, at its first largest id. */
@@ -99,7 +99,8 @@ fill(struct batch *b, const struct adds_clip *m, const int32_t *ids, const int64
 		b->at[i] = r;
 		b->pick[i] = (int32_t)(r + pooled(m, id, n));
 		for (j = 0; j < len; j++, r++) {
-			const int32_t token = j < n ? id[j] : m->json.pad < m->cfg.V ? m->json.pad : 0;
+			const int32_t token = j < n ? id[j] : m->json.pad < m->cfg.V ? m->json.pad
+			                                                             : 0;
 
 			b->place[r] = (int32_t)j;
 			b->row[r] = (int32_t)r;

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT
+ * test_clip.c - the two towers against numbers of the reference
+ *
+ * The small model's numbers were made in float64 and agree with OpenAI's model
+ * source to 1e-6; mkmodel makes its weights anew. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../lib/clip/model.h"
+#include "unit.h"
+
+static struct backend *cpu;
+
+/* a folder below the scratch folder with a model of mkmodel's in it */
+static const char *
+made(const char *name, const char *options)
+{
+	static char folder[256];
+	char command[512];
+
+	snprintf(folder, sizeof(folder), "%s/%s", scratch(), name);
+	snprintf(command, sizeof(command), "mkmodel %s %s", options, folder);
+	if (system(command))
+		ck_abort_msg("'%s' failed: is mkmodel in PATH, as tests/run puts it?", command);
+	return folder;
+}
+
+static struct adds_clip *
+opened(const char *folder, const struct adds_clip_options *o)
+{
+	struct adds_error err;
+	struct adds_clip *m;
+
+	if (!cpu && !(cpu = backend_open("cpu", 2, NULL, 0, &err)))
+		ck_abort_msg("%s", err.msg);
+	if (!(m = adds_clip_open(folder, cpu, o, NULL, 0, &err)))
+		ck_abort_msg("%s", err.msg);
+	return m;
+}
+
+static const struct adds_clip_options f32 = { .precision = PREC_F32, .image_tower = 1, .text_tower = 1, .activation = -1 };
+
+/* side×side pixels of (7x + 13y + 29c + x·y) mod 256 */
+static void
+picture(uint8_t *p, int side, int seed)
+{
+	int x, y, c;
+
+	for (y = 0; y < side; y++)
+		for (x = 0; x < side; x++)
+			for (c = 0; c < 3; c++)
+				*p++ = (uint8_t)((7 + seed) * x + 13 * y + 29 * c + x * y);
+}
+
+static const int32_t cat[] = { 49406, 320, 1125, 539, 320, 2368, 49407 }; /* "a photo of a cat" */
+
+/* ---- the small model ---- */
+
+static const struct golden {
+	const char *act;
+	float image[8], image_norm, text[8], text_norm, first[4], last[4], cosine, logit;
+} goldens[] = {
+	/* clang-format off */
+	{ "gelu",
+	  { -0.5536126f, 0.4642954f, -1.5033244f, 1.4063869f, -2.0249060f, 0.3593195f, 1.4863347f, -0.9590149f }, 6.58656958f,
+	  { -3.1109931f, -0.1553459f, -1.4876773f, 0.0242583f, -0.4924839f, -0.5634428f, 1.0287294f, 0.7611181f }, 9.29001526f,
+	  { -0.8725439f, 0.0189755f, -3.1641203f, -2.0037058f }, { -0.7043625f, -1.5117320f, -0.2912314f, 0.3759479f },
+	  -0.20367061f, -11.120038f },
+	{ "quick_gelu",
+	  { -0.5636027f, 0.4830943f, -1.5094583f, 1.4214099f, -2.0281027f, 0.3253110f, 1.4657780f, -0.9664708f }, 6.59505050f,
+	  { -3.1204232f, -0.1402926f, -1.5069125f, 0.0130829f, -0.5072764f, -0.5807762f, 1.0248671f, 0.7507251f }, 9.32913105f,
+	  { -0.8556939f, 0.0043154f, -3.1705081f, -2.0112760f }, { -0.6988534f, -1.5142431f, -0.2993470f, 0.3947434f },
+	  -0.20132688f, -10.992075f },
+	{ "gelu_tanh",
+	  { -0.5537848f, 0.4645196f, -1.5031271f, 1.4064975f, -2.0250166f, 0.3593370f, 1.4861217f, -0.9588942f }, 6.58622566f,
+	  { -3.1114768f, -0.1552203f, -1.4876839f, 0.0240767f, -0.4916024f, -0.5636486f, 1.0284452f, 0.7610499f }, 9.28990229f,
+	  { -0.8726616f, 0.0190110f, -3.1639899f, -2.0037840f }, { -0.7044814f, -1.5113620f, -0.2913245f, 0.3758869f },
+	  -0.2037356f, -11.123587f },
+	/* clang-format on */
+};
+
+#define SMALL_E 32
+
+struct small {
+	float tokens[17 * SMALL_E], text[SMALL_E];
+};
+
+static void
+run_small(struct small *s, struct adds_clip *m)
+{
+	static const int64_t at[] = { 0, 7 };
+	uint8_t tile[32 * 32 * 3];
+	struct adds_error err;
+
+	picture(tile, 32, 0);
+	if (adds_clip_images_raw(m, tile, 1, ADDS_TOKENS_ALL, s->tokens, &err) < 0 ||
+	    adds_clip_texts(m, cat, at, 1, 0, s->text, &err) < 0)
+		ck_abort_msg("%s", err.msg);
+}
+
+static float
+norm(const float *v)
+{
+	double sum = 0;
+	int i;
+
+	for (i = 0; i < SMALL_E; i++)
+		sum += (double)v[i] * v[i];
+	return (float)sqrt(sum);
+}
+
+START_TEST(small_model_has_the_reference_numbers)
+{
+	const struct golden *g = &goldens[_i];
+	char options[64], name[64];
+	struct adds_clip *m;
+	struct small s;
+	float got[4];
+	double dot = 0;
+	int i;
+
+	snprintf(options, sizeof(options), "--act %s", g->act);
+	snprintf(name, sizeof(name), "small-%s", g->act);
+	m = opened(made(name, options), &f32);
+	run_small(&s, m);
+	check_close("image embedding", s.tokens, g->image, 8, 0, 5e-6); /* seen: 1.5e-6 */
+	check_close("first patch", s.tokens + SMALL_E, g->first, 4, 0, 5e-6);
+	check_close("last patch", s.tokens + 16 * SMALL_E, g->last, 4, 0, 5e-6);
+	check_close("text embedding", s.text, g->text, 8, 0, 5e-6);
+	for (i = 0; i < SMALL_E; i++)
+		dot += (double)s.tokens[i] * s.text[i];
+	got[0] = norm(s.tokens);
+	got[1] = norm(s.text);
+	got[2] = (float)(dot / got[0] / got[1]);
+	got[3] = got[2] * adds_clip_config(m)->logit_scale;
+	check_close("norm of the image", &got[0], &g->image_norm, 1, 0, 5e-6);
+	check_close("norm of the text", &got[1], &g->text_norm, 1, 0, 5e-6);
+	check_close("cosine", &got[2], &g->cosine, 1, 0, 1e-6);
+	check_close("logit", &got[3], &g->logit, 1, 0, 2e-5);
+	adds_clip_free(m);
+}
+END_TEST
+
+/* every naming is the same model: the same bits, the same fingerprint */
+START_TEST(namings_are_one_model)
+{
+	static const char *const namings[] = { "hf", "tinyclip", "custom" };
+	struct adds_clip *a = opened(made("naming-openclip", "--act quick_gelu"), &f32), *b;
+	char options[64], name[64];
+	struct small x, y;
+
+	snprintf(options, sizeof(options), "--act quick_gelu --naming %s", namings[_i]);
+	snprintf(name, sizeof(name), "naming-%s", namings[_i]);
+	b = opened(made(name, options), &f32);
+	run_small(&x, a);
+	run_small(&y, b);
+	ck_assert(memcmp(&x, &y, sizeof(x)) == 0);
+	ck_assert_str_eq(adds_clip_config(a)->fingerprint, adds_clip_config(b)->fingerprint);
+	adds_clip_free(a);
+	adds_clip_free(b);
+}
+END_TEST
+
+/* f16 and bf16 files: as good as their rounding of the weights allows (6e-8 and 4e-6 of 1 − cosine on larger models) */
+START_TEST(small_weights_of_half_the_size)
+{
+	static const double most[] = { 1e-6, 1e-4 };
+	static const char *const types[] = { "f16", "bf16" };
+	char options[64], name[64];
+	struct adds_clip *m;
+	struct small s, whole;
+	double dot = 0;
+	int i;
+
+	m = opened(made("half-f32", ""), &f32);
+	run_small(&whole, m);
+	adds_clip_free(m);
+	snprintf(options, sizeof(options), "--dtype %s", types[_i]);
+	snprintf(name, sizeof(name), "half-%s", types[_i]);
+	m = opened(made(name, options), &f32);
+	run_small(&s, m);
+	for (i = 0; i < SMALL_E; i++)
+		dot += (double)s.text[i] * whole.text[i];
+	ck_assert(1 - dot / norm(s.text) / norm(whole.text) < most[_i]);
+	for (i = 0, dot = 0; i < SMALL_E; i++)
+		dot += (double)s.tokens[i] * whole.tokens[i];
+	ck_assert(1 - dot / norm(s.tokens) / norm(whole.tokens) < most[_i]);
+	adds_clip_free(m);
+}
+END_TEST
+
+Suite *clip_suite(void);
+
+Suite *
+clip_suite(void)
+{
+	Suite *s = suite_create("clip");
+	TCase *c = tcase_create("clip");
+
+	tcase_set_timeout(c, 60);
+	tcase_add_loop_test(c, small_model_has_the_reference_numbers, 0, 3);
+	tcase_add_loop_test(c, namings_are_one_model, 0, 3);
+	tcase_add_loop_test(c, small_weights_of_half_the_size, 0, 2);
+	suite_add_tcase(s, c);
+	return s;
+}
