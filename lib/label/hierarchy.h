@@ -46,6 +46,10 @@ int adds_vocab_settle(struct adds_vocab *v, struct adds_error *err);
  * is, the rows above it are added to set (ascending and unique). Returns the new count of set. */
 size_t adds_vocab_imply_chain(const struct adds_vocab *v, const int32_t *chain, size_t n, int32_t *set, size_t nset);
 
+/* Sorts the names from row from on by code point. *to: the new row of each old
+ * one, for the caller to free. */
+int adds_vocab_sort_from(struct adds_vocab *v, size_t from, int32_t **to, struct adds_error *err);
+
 /* Adds a row to an ascending set; returns the new count. */
 size_t adds_set_add(int32_t *set, size_t n, int32_t row);
 int adds_set_has(const int32_t *set, size_t n, int32_t row);

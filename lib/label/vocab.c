@@ -236,29 +236,37 @@ by_name(const void *a, const void *b)
 
 /* UTF-8 sorts by bytes as by code points. Each label carries its old row through the sort in len. */
 int
-adds_vocab_sort(struct adds_vocab *v, struct adds_error *err)
+adds_vocab_sort_from(struct adds_vocab *v, size_t from, int32_t **to, struct adds_error *err)
 {
-	int32_t *to = malloc((v->n + 1) * sizeof(*to));
 	size_t i, j;
 
-	if (!to)
+	if (!(*to = malloc((v->n + 1) * sizeof(**to))))
 		return adds_fail(err, ADDS_ENOMEM, "out of memory for a vocabulary of %zu labels", v->n);
 	for (i = 0; i < v->n; i++)
 		v->label[i].len = (uint32_t)i;
-	if (v->n)
-		qsort(v->label, v->n, sizeof(*v->label), by_name);
+	if (v->n > from)
+		qsort(v->label + from, v->n - from, sizeof(*v->label), by_name);
 	for (i = 0; i < v->n; i++) {
-		to[v->label[i].len] = (int32_t)i;
+		(*to)[v->label[i].len] = (int32_t)i;
 		v->label[i].len = (uint32_t)strlen(v->label[i].name);
 	}
 	for (i = 0; i < v->n; i++)
 		for (j = 0; j < v->label[i].nparents; j++)
-			v->label[i].parents[j] = to[v->label[i].parents[j]];
+			v->label[i].parents[j] = (*to)[v->label[i].parents[j]];
 	for (i = 0; i < v->nplaces; i++)
-		v->place[i].name = to[v->place[i].name];
+		v->place[i].name = (*to)[v->place[i].name];
 	fill_slots(v);
-	free(to);
 	return 0;
+}
+
+int
+adds_vocab_sort(struct adds_vocab *v, struct adds_error *err)
+{
+	int32_t *to;
+	const int rc = adds_vocab_sort_from(v, 0, &to, err);
+
+	free(to);
+	return rc;
 }
 
 /* first member that is not below row */
