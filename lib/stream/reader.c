@@ -303,16 +303,16 @@ adds_reader_start(int fd, int owned, int positional, uint64_t offset, const char
 }
 
 struct adds_reader *
-adds_reader_open_begun(const void *begun, size_t n, struct adds_error *err)
+adds_reader_open_begun(int fd, const char *name, const void *begun, size_t n, struct adds_error *err)
 {
 	struct adds_error own;
 
 	err = err ? err : &own;
 	if (n > ADDS_INPUT_SIZE) {
-		adds_fail(err, ADDS_EARG, "<stdin>: %zu bytes have been read ahead, at most %d may", n, ADDS_INPUT_SIZE);
+		adds_fail(err, ADDS_EARG, "%s: %zu bytes have been read ahead, at most %d may", name, n, ADDS_INPUT_SIZE);
 		return NULL;
 	}
-	return start(STDIN_FILENO, 0, 0, begun, n, "<stdin>", NULL, err);
+	return start(fd, 0, 0, begun, n, name, NULL, err);
 }
 
 struct adds_reader *

@@ -42,8 +42,9 @@ struct adds_reader *adds_reader_open_kind(const char *path, unsigned kinds, stru
  * options: a JSON object of those options that change the result (taken over). */
 int adds_provenance_add(struct adds_message *header, const char *program, cJSON *options, struct adds_error *err);
 
-/* A stream on standard input of which the first n (at most 4,096) bytes have been read already, to see what it is. */
-struct adds_reader *adds_reader_open_begun(const void *begun, size_t n, struct adds_error *err);
+/* A stream on an open descriptor (the caller's) of which the first n (at most 4,096) bytes have been read already, to
+ * see what it is. */
+struct adds_reader *adds_reader_open_begun(int fd, const char *name, const void *begun, size_t n, struct adds_error *err);
 
 enum adds_record_type {
 	ADDS_RECORD_PICTURE,
