@@ -191,6 +191,239 @@ START_TEST(small_weights_of_half_the_size)
 }
 END_TEST
 
+/* ---- larger models, against PyTorch in float64 (tests/gen/clip.py) ---- */
+
+static const int32_t words[] = { 510, 3, 77, 400, 12, 511 };
+
+static const float *
+golden(struct adds_weights *w, const char *name, const char *part, size_t *n)
+{
+	const struct adds_weight *t;
+	struct adds_error err;
+	char full[64];
+
+	if (!w->n && adds_weights_add(w, tree("tests/data/clip/golden.safetensors"), &err) < 0)
+		ck_abort_msg("%s", err.msg);
+	snprintf(full, sizeof(full), "%s.%s", name, part);
+	if (!(t = adds_weights_find(w, full)))
+		ck_abort_msg("no golden '%s'", full);
+	*n = t->size / sizeof(float);
+	return (const float *)(const void *)t->data;
+}
+
+/* the largest 1 − cosine over vectors of E numbers; every step-th vector of got has a golden one */
+static double
+farthest(const float *got, const float *want, size_t n, size_t E, size_t step)
+{
+	double worst = 0;
+	size_t i, j;
+
+	for (i = 0; i < n; i++) {
+		const float *a = got + i * step * E, *b = want + i * E;
+		double ab = 0, aa = 0, bb = 0;
+
+		for (j = 0; j < E; j++) {
+			ab += (double)a[j] * b[j];
+			aa += (double)a[j] * a[j];
+			bb += (double)b[j] * b[j];
+		}
+		worst = fmax(worst, 1 - ab / sqrt(aa * bb));
+	}
+	return worst;
+}
+
+static const struct larger {
+	const char *name, *options;
+	int size, seed;
+	size_t step;
+} larger[] = {
+	/* clang-format off */
+	{ "b32", "--shape b32 --layers 3 --text-layers 2 --vocabulary 512", 0, 0, 4 },
+	{ "b32-288", "--shape b32 --layers 3 --text-layers 2 --vocabulary 512", 288, 1, 8 },
+	{ "tinyclip", "--shape tinyclip-8m --layers 4 --vocabulary 512 --pruned --act quick_gelu", 0, 0, 14 },
+	{ "scaled", "--shape tinyclip-8m --layers 4 --vocabulary 512 --layer-scale", 0, 2, 40 },
+	{ "siglip", "--shape siglip --naming hf --act gelu_tanh", 0, 0, 1 },
+	{ "mini_clip", NULL, 0, 0, 4 },
+	/* clang-format on */
+};
+
+static void
+check_tokens(struct adds_clip *m, struct adds_weights *w, const struct larger *l)
+{
+	const struct adds_clip_config *c = adds_clip_config(m);
+	const size_t E = (size_t)c->E, T = (size_t)adds_clip_tile_tokens(m, ADDS_TOKENS_ALL, 1);
+	uint8_t *tile = malloc((size_t)c->S * (size_t)c->S * 3);
+	float *out = malloc(T * E * sizeof(*out));
+	struct adds_error err;
+	const float *want;
+	double worst;
+	size_t n;
+
+	want = golden(w, l->name, "tokens", &n);
+	ck_assert_uint_eq(n / E, (T + l->step - 1) / l->step);
+	picture(tile, c->S, l->seed);
+	if (adds_clip_images_raw(m, tile, 1, ADDS_TOKENS_ALL, out, &err) < 0)
+		ck_abort_msg("%s", err.msg);
+	worst = farthest(out, want, n / E, E, l->step);
+	printf("# %s: farthest token, 1 - cosine %.2g\n", l->name, worst);
+	ck_assert(worst < 1e-10); /* seen: 2e-13; 1e-5 is asked for */
+	free(tile);
+	free(out);
+}
+
+static void
+check_text(struct adds_clip *m, struct adds_weights *w, const struct larger *l)
+{
+	static const int32_t short_one[] = { 5, 900, 77, 1 }, mini[] = { 2012, 320, 540, 1000, 2013 };
+	const int siglip = strcmp(l->name, "siglip") == 0, small = strcmp(l->name, "mini_clip") == 0;
+	const int64_t at[] = { 0, siglip ? 4 : small ? 5
+		                                     : 6 };
+	struct adds_error err;
+	const float *want;
+	float out[512];
+	double worst;
+	size_t n;
+
+	want = golden(w, l->name, "text", &n);
+	if (adds_clip_texts(m, siglip ? short_one : small ? mini
+	                                                  : words,
+	                    at, 1, 0, out, &err) < 0)
+		ck_abort_msg("%s", err.msg);
+	worst = farthest(out, want, 1, n, 1);
+	printf("# %s: text, 1 - cosine %.2g\n", l->name, worst);
+	ck_assert(worst < 1e-10); /* seen: 2e-13 */
+}
+
+START_TEST(larger_models_have_the_reference_numbers)
+{
+	const struct larger *l = &larger[_i];
+	struct adds_clip_options o = f32;
+	struct adds_weights w = { 0 };
+	struct adds_clip *m;
+
+	o.image_size = l->size;
+	m = opened(l->options ? made(l->name, l->options) : tree("examples/mini_clip"), &o);
+	check_tokens(m, &w, l);
+	if (!l->size)
+		check_text(m, &w, l);
+	adds_clip_free(m);
+	adds_weights_release(&w);
+}
+END_TEST
+
+/* ---- what does not depend on the reference ---- */
+
+#define TILES 37 /* more than one go takes */
+
+START_TEST(a_tile_does_not_know_its_company)
+{
+	struct adds_clip *m = opened(tree("examples/mini_clip"), &f32);
+	const size_t side = 64 * 64 * 3, E = 128, T = (size_t)adds_clip_tile_tokens(m, ADDS_TOKENS_ALL, 3);
+	uint8_t *tiles = malloc(TILES * side);
+	float *all = malloc(TILES * T * E * sizeof(*all)), *one = malloc(T * E * sizeof(*one));
+	struct adds_error err;
+	int i;
+
+	ck_assert_uint_eq(T, 10);
+	for (i = 0; i < TILES; i++)
+		picture(tiles + (size_t)i * side, 64, i);
+	if (adds_clip_images(m, tiles, TILES, ADDS_TOKENS_ALL, 3, all, &err) < 0)
+		ck_abort_msg("%s", err.msg);
+	for (i = 0; i < TILES; i += 7) {
+		if (adds_clip_images(m, tiles + (size_t)i * side, 1, ADDS_TOKENS_ALL, 3, one, &err) < 0)
+			ck_abort_msg("%s", err.msg);
+		ck_assert(memcmp(one, all + (size_t)i * T * E, T * E * sizeof(*one)) == 0);
+	}
+	free(tiles);
+	free(all);
+	free(one);
+	adds_clip_free(m);
+}
+END_TEST
+
+START_TEST(a_prompt_does_not_know_its_company)
+{
+	enum { PROMPTS = 600 };
+	struct adds_clip *m = opened(tree("examples/mini_clip"), &f32);
+	int32_t ids[PROMPTS * 8];
+	int64_t at[PROMPTS + 1] = { 0 };
+	float *all = malloc(PROMPTS * 128 * sizeof(*all)), one[128];
+	struct adds_error err;
+	int64_t i, j;
+
+	for (i = 0; i < PROMPTS; i++) {
+		at[i + 1] = at[i] + 3 + i % 6;
+		for (j = at[i]; j < at[i + 1]; j++)
+			ids[j] = j == at[i] ? 2012 : j == at[i + 1] - 1 ? 2013
+			                                                : (int32_t)((j * 37 + i) % 2000);
+	}
+	if (adds_clip_texts(m, ids, at, PROMPTS, 1, all, &err) < 0)
+		ck_abort_msg("%s", err.msg);
+	for (i = 0; i < PROMPTS; i += 113) {
+		const int64_t alone[] = { 0, at[i + 1] - at[i] };
+
+		if (adds_clip_texts(m, ids + at[i], alone, 1, 1, one, &err) < 0)
+			ck_abort_msg("%s", err.msg);
+		ck_assert(memcmp(one, all + i * 128, sizeof(one)) == 0);
+	}
+	free(all);
+	adds_clip_free(m);
+}
+END_TEST
+
+/* Class tokens alone take a shorter way through the last block; pooling is the mean before the length is taken out. */
+START_TEST(choices_of_tokens_agree)
+{
+	struct adds_clip *m = opened(tree("examples/mini_clip"), &f32);
+	const size_t E = 128;
+	uint8_t tile[64 * 64 * 3];
+	float all[65 * 128], cls[128], patch[64 * 128], pooled[4 * 128], mean[128];
+	struct adds_error err;
+	size_t i, c;
+
+	picture(tile, 64, 3);
+	if (adds_clip_images_raw(m, tile, 1, ADDS_TOKENS_ALL, all, &err) < 0 ||
+	    adds_clip_images_raw(m, tile, 1, ADDS_TOKENS_CLS, cls, &err) < 0 ||
+	    adds_clip_images_raw(m, tile, 1, ADDS_TOKENS_PATCH, patch, &err) < 0 ||
+	    adds_clip_images(m, tile, 1, ADDS_TOKENS_PATCH, 5, pooled, &err) < 0)
+		ck_abort_msg("%s", err.msg);
+	check_close("class token alone", cls, all, E, 0, 5e-6); /* seen: 1e-6 */
+	ck_assert(memcmp(patch, all + E, sizeof(patch)) == 0);
+	for (c = 0; c < E; c++) /* the last window: 3×3 patches at the lower right */
+		for (i = 0, mean[c] = 0; i < 9; i++)
+			mean[c] += patch[((5 + i / 3) * 8 + 5 + i % 3) * E + c] / 9;
+	ck_assert(farthest(pooled + 3 * E, mean, 1, E, 1) < 1e-12);
+	for (i = 0; i < 4; i++) {
+		double sum = 0;
+
+		for (c = 0; c < E; c++)
+			sum += (double)pooled[i * E + c] * pooled[i * E + c];
+		ck_assert(fabs(sum - 1) < 1e-6);
+	}
+	adds_clip_free(m);
+}
+END_TEST
+
+/* values of torch's interpolate(mode="bicubic", antialias=True) on a 4×4 grid of (4i + j)² */
+START_TEST(positions_are_resized_as_torch_does)
+{
+	static const float row0[] = { -1.08379f, -0.97523f, -0.30555f, 1.34357f, 4.40867f, 6.66275f };
+	static const float row3[] = { 52.74709f, 60.11112f, 72.25002f, 84.02778f, 98.5621f, 108.07166f };
+	static const float small[] = { 1.57234f, 5.84661f, 13.41393f };
+	float in[16], out[36];
+	struct adds_error err;
+	int i;
+
+	for (i = 0; i < 16; i++)
+		in[i] = (float)(i * i);
+	ck_assert_int_eq(adds_clip_resize_grid(out, 6, in, 4, 1, &err), 0);
+	check_close("row 0", out, row0, 6, 0, 2e-5);
+	check_close("row 3", out + 18, row3, 6, 0, 4e-5); /* the values are of single precision */
+	ck_assert_int_eq(adds_clip_resize_grid(out, 3, in, 4, 1, &err), 0);
+	check_close("4 to 3", out, small, 3, 0, 1e-5);
+}
+END_TEST
+
 Suite *clip_suite(void);
 
 Suite *
@@ -202,6 +435,11 @@ clip_suite(void)
 	tcase_set_timeout(c, 60);
 	tcase_add_loop_test(c, small_model_has_the_reference_numbers, 0, 3);
 	tcase_add_loop_test(c, namings_are_one_model, 0, 3);
+	tcase_add_loop_test(c, larger_models_have_the_reference_numbers, 0, 6);
+	tcase_add_test(c, a_tile_does_not_know_its_company);
+	tcase_add_test(c, a_prompt_does_not_know_its_company);
+	tcase_add_test(c, choices_of_tokens_agree);
+	tcase_add_test(c, positions_are_resized_as_torch_does);
 	tcase_add_loop_test(c, small_weights_of_half_the_size, 0, 2);
 	suite_add_tcase(s, c);
 	return s;
