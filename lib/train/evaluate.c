@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT
+ * evaluate.c - scores of the validation pictures, and what they are worth */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../score/metrics.h"
+#include "train.h"
+
+const double adds_thresholds[ADDS_THRESHOLDS] = { 0.6, 0.7, 0.8, 0.9 };
+
+/* gate of all labels, on the device: exp(-d/.1) of those the decoder is not trained on */
+static int
+put_gate(struct adds_trainer *t, struct adds_error *err)
+{
+	const size_t bytes = (size_t)t->texts->n * sizeof(float);
+	float *gate = malloc(bytes);
+	int rc;
+
+	if (!gate)
+		return adds_fail(err, ADDS_ENOMEM, "out of memory");
+	adds_gate(gate, t->texts->vocab, t->texts->embedding, t->trained_vocab, t->trained_texts, t->texts->width);
+	if ((rc = adds_room_reserve(t->b, &t->gate, bytes, err)) == 0)
+		rc = t->b->ops->put(t->b, t->gate.p, gate, bytes, err);
+	free(gate);
+	return rc;
+}
+
+static int
+prepare(struct adds_trainer *t, const struct adds_decoder_config *c, struct adds_error *err)
+{
+	const size_t L = (size_t)t->texts->n, n = (size_t)t->nval;
+	int64_t i;
+	int rc;
+
+	if (!t->scores) {
+		t->scores = malloc((n * L + 1) * sizeof(*t->scores));
+		t->val_target = malloc(n * L + 1);
+		t->ap = malloc((L + 1) * sizeof(*t->ap));
+		if (!t->scores || !t->val_target || !t->ap)
+			return adds_fail(err, ADDS_ENOMEM, "out of memory for %zu scores", n * L);
+		for (i = 0; i < t->nval; i++)
+			adds_dataset_targets(t->val, t->val_list[i], t->val_target + (size_t)i * L);
+	}
+	if ((rc = adds_batch_labels(&t->batch, NULL, 0, err)) < 0)
+		return rc;
+	t->batch.x.gate = NULL;
+	if (c->prior && c->layers) {
+		if ((rc = put_gate(t, err)) < 0)
+			return rc;
+		t->batch.x.gate = t->gate.p;
+	}
+	return 0;
+}
+
+/* Scores pictures first … first+n-1 of the list; adds their loss to *loss. */
+static int
+score(struct adds_trainer *t, struct adds_decoder *d, int64_t first, int64_t n, double *loss, struct adds_error *err)
+{
+	const int64_t L = t->texts->n;
+	const size_t cells = (size_t)(n * L);
+	const struct mat none = mat_of(NULL, DT_F32, n, L);
+	struct mat logits = none;
+	double sum;
+	int rc;
+
+	if ((rc = adds_batch_pictures(&t->batch, t->val, t->val_list + first, n, err)) < 0 ||
+	    (adds_decoder_config(d)->prior && (rc = adds_batch_zero_shot(&t->batch, err)) < 0) ||
+	    (rc = adds_room_reserve(t->b, &t->logits, cells * sizeof(float), err)) < 0 ||
+	    (rc = adds_room_reserve(t->b, &t->target, cells, err)) < 0)
+		return rc;
+	logits.p = t->logits.p;
+	if ((rc = adds_decoder_forward(d, logits, &t->batch.x, t->o.precision, err)) < 0 ||
+	    (rc = t->b->ops->put(t->b, t->target.p, t->val_target + (size_t)(first * L), cells, err)) < 0 ||
+	    (rc = t->b->ops->loss(t->b, none, &sum, logits, t->target.p, NULL, 1, &t->o.loss, err)) < 0)
+		return rc;
+	*loss += sum;
+	return t->b->ops->get(t->b, t->scores + (size_t)(first * L), logits.p, cells * sizeof(float), err);
+}
+
+/* mAP over the labels that are trained on (1) or not (0) */
+static double
+mean_of(const struct adds_trainer *t, int trained)
+{
+	double sum = 0;
+	int64_t k, n = 0;
+
+	for (k = 0; k < t->texts->n; k++)
+		if (!isnan(t->ap[k]) && t->is_trained[k] == trained) {
+			sum += t->ap[k];
+			n++;
+		}
+	return n ? sum / (double)n : NAN;
+}
+
+static int
+measure(struct adds_trainer *t, struct adds_measures *m, struct adds_error *err)
+{
+	const int64_t L = t->texts->n;
+	int64_t rc, k;
+	int i;
+
+	rc = adds_mean_ap(&m->map, t->ap, NULL, t->scores, t->val_target, NULL, t->nval, L, t->o.min_positives, ADDS_AP_STEP,
+	                  t->b->threads, err);
+	if (rc < 0)
+		return (int)rc;
+	m->measured = rc;
+	m->measured_trained = 0;
+	for (k = 0; k < L; k++)
+		m->measured_trained += !isnan(t->ap[k]) && t->is_trained[k];
+	m->map_trained = mean_of(t, 1);
+	m->map_untrained = mean_of(t, 0);
+	for (i = 0; i < ADDS_THRESHOLDS; i++)
+		m->accuracy[i] = adds_accuracy(t->scores, t->val_target, NULL, t->nval, L, adds_thresholds[i]);
+	return 0;
+}
+
+static void
+measure_nothing(struct adds_measures *m)
+{
+	int i;
+
+	m->measured = m->measured_trained = 0;
+	m->val_loss = m->map = m->map_trained = m->map_untrained = NAN;
+	for (i = 0; i < ADDS_THRESHOLDS; i++)
+		m->accuracy[i] = NAN;
+}
+
+int
+adds_trainer_evaluate(struct adds_trainer *t, struct adds_decoder *d, struct adds_measures *m, struct adds_error *err)
+{
+	int64_t done = 0, n;
+	double loss = 0;
+	int rc;
+
+	measure_nothing(m);
+	if (t->nval == 0)
+		return 0;
+	if ((rc = prepare(t, adds_decoder_config(d), err)) < 0)
+		return rc;
+	for (; done < t->nval; done += n) {
+		n = adds_batch_fit(t->val, t->val_list + done, t->nval - done, t->texts->n, t->o.rows);
+		if ((rc = score(t, d, done, n, &loss, err)) < 0)
+			return rc;
+		if (t->watch && t->watch->validation)
+			t->watch->validation(t->watch->to, done + n, t->nval);
+	}
+	m->val_loss = loss / (double)t->nval;
+	return measure(t, m, err);
+}

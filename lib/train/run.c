@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: MIT
+ * run.c - the folder of a run */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../stream/output.h"
+#include "run.h"
+
+enum {
+	CONFIG_LIMIT = 1 << 20,
+	SPOOL_BLOCK = 1 << 16,
+	SPOOL_HEADER_LIMIT = 64 << 20, /* bytes within which a stream's header must have come */
+};
+
+static char *
+join(const char *dir, const char *name, struct adds_error *err)
+{
+	const size_t n = strlen(dir) + strlen(name) + 2;
+	char *path = malloc(n);
+
+	if (path)
+		snprintf(path, n, "%s/%s", dir, name);
+	else
+		adds_fail(err, ADDS_ENOMEM, "out of memory");
+	return path;
+}
+
+static int
+has(const char *dir, const char *name)
+{
+	char *path = join(dir, name, NULL);
+	const int there = path && access(path, F_OK) == 0;
+
+	free(path);
+	return there;
+}
+
+enum adds_run_kind
+adds_run_look(const char *path)
+{
+	const struct dirent *e;
+	struct stat st;
+	DIR *d;
+	int entries = 0;
+
+	if (stat(path, &st) < 0)
+		return ADDS_RUN_NONE;
+	if (!(d = opendir(path)))
+		return ADDS_RUN_OTHER;
+	while ((e = readdir(d)))
+		entries += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+	closedir(d);
+	if (entries == 0)
+		return ADDS_RUN_NONE;
+	if (!has(path, "log.jsonl"))
+		return ADDS_RUN_OTHER;
+	return has(path, "final.safetensors") ? ADDS_RUN_COMPLETE : ADDS_RUN_BEGUN;
+}
+
+static int
+open_log(struct adds_run *r, struct adds_error *err)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	char *path = adds_run_path(r, "log.jsonl", err);
+	int rc = 0;
+
+	if (!path)
+		return ADDS_ENOMEM;
+	r->log = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+	if (r->log < 0)
+		rc = adds_fail_errno(err, "cannot open '%s'", path);
+	else if (fcntl(r->log, F_SETLK, &lock) < 0 && (errno == EAGAIN || errno == EACCES))
+		rc = adds_fail(err, ADDS_EIO, "another adds-train is at work in '%s'", r->dir);
+	free(path);
+	return rc;
+}
+
+int
+adds_run_init(struct adds_run *r, const char *dir, int new, struct adds_error *err)
+{
+	r->log = -1;
+	r->events = NULL;
+	if (!(r->dir = strdup(dir)))
+		return adds_fail(err, ADDS_ENOMEM, "out of memory");
+	if (new && mkdir(dir, 0777) < 0 && errno != EEXIST)
+		return adds_fail_errno(err, "cannot make the folder '%s'", dir);
+	return open_log(r, err);
+}
+
+void
+adds_run_release(struct adds_run *r)
+{
+	adds_events_close(r->events);
+	if (r->log >= 0)
+		close(r->log);
+	free(r->dir);
+	r->dir = NULL;
+	r->events = NULL;
+	r->log = -1;
+}
+
+char *
+adds_run_path(const struct adds_run *r, const char *name, struct adds_error *err)
+{
+	return join(r->dir, name, err);
+}
+
+int
+adds_run_put_json(const struct adds_run *r, const char *name, const cJSON *json, struct adds_error *err)
+{
+	char *path = adds_run_path(r, name, err), *text = adds_json_print(json);
+	struct adds_output *o = NULL;
+	int rc = ADDS_ENOMEM;
+
+	if (!path || !text) {
+		adds_fail(err, ADDS_ENOMEM, "out of memory");
+		goto out;
+	}
+	if (!(o = adds_output_open(path, err))) {
+		rc = err ? err->code : ADDS_EIO;
+		goto out;
+	}
+	if ((rc = adds_output_write(o, text, strlen(text), err)) < 0 || (rc = adds_output_write(o, "\n", 1, err)) < 0)
+		adds_output_abort(o);
+	else
+		rc = adds_output_commit(o, err);
+out:
+	free(path);
+	free(text);
+	return rc;
+}
+
+cJSON *
+adds_run_get_json(const struct adds_run *r, const char *name, struct adds_error *err)
+{
+	char *path = adds_run_path(r, name, err), *text = NULL;
+	cJSON *json = NULL;
+	size_t n;
+
+	if (path && (text = adds_read_file(path, CONFIG_LIMIT, &n, err)))
+		json = adds_json_parse(text, n, CONFIG_LIMIT, path, err);
+	free(path);
+	free(text);
+	return json;
+}
+
+static int
+write_all(int fd, const void *data, size_t n)
+{
+	const char *p = data;
+
+	while (n) {
+		const ssize_t k = write(fd, p, n);
+
+		if (k < 0 && errno == EINTR)
+			continue;
+		if (k < 0)
+			return -1;
+		p += k;
+		n -= (size_t)k;
+	}
+	return 0;
+}
+
+int
+adds_run_log(struct adds_run *r, const cJSON *line, struct adds_error *err)
+{
+	char *text = adds_json_print(line), *grown;
+	size_t n;
+	int rc = 0;
+
+	if (!text || !(grown = realloc(text, strlen(text) + 2))) {
+		free(text);
+		return adds_fail(err, ADDS_ENOMEM, "out of memory");
+	}
+	text = grown;
+	n = strlen(text);
+	text[n] = '\n';
+	if (write_all(r->log, text, n + 1) < 0)
+		rc = adds_fail_errno(err, "cannot write '%s/log.jsonl'", r->dir);
+	free(text);
+	return rc;
+}
+
+int64_t
+adds_run_log_size(struct adds_run *r, struct adds_error *err)
+{
+	struct stat st;
+
+	if (fsync(r->log) < 0 || fstat(r->log, &st) < 0)
+		return adds_fail_errno(err, "cannot sync '%s/log.jsonl'", r->dir);
+	return (int64_t)st.st_size;
+}
+
+int
+adds_run_log_cut(struct adds_run *r, int64_t size, struct adds_error *err)
+{
+	const int64_t now = adds_run_log_size(r, err);
+
+	if (now < 0)
+		return (int)now;
+	if (now < size)
+		return adds_fail(err, ADDS_ETRUNCATED, "'%s/log.jsonl' has lost %lld of its bytes", r->dir,
+		                 (long long)(size - now));
+	if (ftruncate(r->log, (off_t)size) < 0)
+		return adds_fail_errno(err, "cannot cut '%s/log.jsonl'", r->dir);
+	return 0;
+}
+
+/* Is the header there? Asks only readers' own opinion: a stream cut inside its header is ADDS_ETRUNCATED. */
+static int
+try_header(const char *path, int64_t size, adds_run_ready *ready, void *to, int *done, struct adds_error *err)
+{
+	struct adds_reader *reader = adds_reader_open(path, NULL, err);
+
+	if (!reader) {
+		const int cut = err->code == ADDS_ETRUNCATED && size < SPOOL_HEADER_LIMIT;
+
+		return cut ? 0 : err->code;
+	}
+	adds_reader_close(reader);
+	*done = 1;
+	return ready(to, path, err);
+}
+
+static int
+spool(int from, int to_fd, const char *path, adds_run_ready *ready, void *to, struct adds_error *err)
+{
+	char *block = malloc(SPOOL_BLOCK);
+	int64_t size = 0;
+	ssize_t n = 0;
+	int rc = 0, done = 0;
+
+	if (!block)
+		return adds_fail(err, ADDS_ENOMEM, "out of memory");
+	while (rc == 0 && (n = read(from, block, SPOOL_BLOCK)) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			rc = adds_fail_errno(err, "cannot read the features' pipe");
+		else if (write_all(to_fd, block, (size_t)n) < 0)
+			rc = adds_fail_errno(err, "cannot write '%s'", path);
+		size += n;
+		if (rc == 0 && !done)
+			rc = try_header(path, size, ready, to, &done, err);
+	}
+	if (rc == 0 && !done)
+		rc = adds_fail(err, ADDS_ETRUNCATED, "the features' pipe ended after %lld bytes, before its header was whole",
+		               (long long)size);
+	if (rc == 0 && fsync(to_fd) < 0)
+		rc = adds_fail_errno(err, "cannot sync '%s'", path);
+	free(block);
+	return rc;
+}
+
+int
+adds_run_spool(const struct adds_run *r, int fd, const char *name, adds_run_ready *ready, void *to,
+               struct adds_error *err)
+{
+	char *path = adds_run_path(r, name, err), *part = path ? malloc(strlen(path) + 2) : NULL;
+	struct adds_error local;
+	int out = -1, rc = ADDS_ENOMEM;
+
+	if (!part) {
+		adds_fail(err, ADDS_ENOMEM, "out of memory");
+		goto done;
+	}
+	sprintf(part, "%s~", path);
+	if ((out = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)) < 0) {
+		rc = adds_fail_errno(err, "cannot create '%s'", part);
+		goto done;
+	}
+	rc = spool(fd, out, part, ready, to, err ? err : &local);
+	if (rc == 0 && rename(part, path) < 0)
+		rc = adds_fail_errno(err, "cannot rename '%s'", part);
+	if (rc < 0)
+		unlink(part);
+done:
+	if (out >= 0)
+		close(out);
+	free(part);
+	free(path);
+	return rc;
+}
+
+static int
+ends_with(const char *name, const char *end)
+{
+	const size_t n = strlen(name), k = strlen(end);
+
+	return n >= k && strcmp(name + n - k, end) == 0;
+}
+
+static int
+is_events(const char *name)
+{
+	return strncmp(name, "events.out.tfevents.", 20) == 0;
+}
+
+/* Is it the name of a file that a run writes? */
+static int
+is_ours(const char *name)
+{
+	static const char *const names[] = { "config.json", "log.jsonl", "labels.adds", "features.adds", "val.adds",
+		                             "features.adds~", "val.adds~" };
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (strcmp(name, names[i]) == 0)
+			return 1;
+	return is_events(name) || ends_with(name, ".safetensors");
+}
+
+/* unlinks the files of the folder whose names are chosen */
+static int
+remove_files(const char *dir, int (*chosen)(const char *name))
+{
+	const struct dirent *e;
+	DIR *d = opendir(dir);
+	int rc = 0;
+
+	if (!d)
+		return -1;
+	while ((e = readdir(d))) {
+		char *path = chosen(e->d_name) ? join(dir, e->d_name, NULL) : NULL;
+
+		if (path && unlink(path) < 0)
+			rc = -1;
+		free(path);
+	}
+	closedir(d);
+	return rc;
+}
+
+int
+adds_run_drop_events(const struct adds_run *r, struct adds_error *err)
+{
+	if (remove_files(r->dir, is_events) < 0)
+		return adds_fail_errno(err, "cannot remove old event files of '%s'", r->dir);
+	return 0;
+}
+
+int
+adds_run_replace(const char *from, const char *to, int *kept, struct adds_error *err)
+{
+	const size_t n = strlen(to) + 8;
+	char *old = malloc(n);
+	int rc = 0;
+
+	*kept = 0;
+	if (!old)
+		return adds_fail(err, ADDS_ENOMEM, "out of memory");
+	snprintf(old, n, "%s.old", to);
+	if (rename(to, old) < 0 && errno != ENOENT)
+		rc = adds_fail_errno(err, "cannot move '%s' to '%s'", to, old);
+	else if (rename(from, to) < 0)
+		rc = adds_fail_errno(err, "cannot move '%s' to '%s'", from, to);
+	else {
+		remove_files(old, is_ours);
+		*kept = rmdir(old) < 0 && errno != ENOENT;
+	}
+	free(old);
+	return rc;
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * train.h - training the DM-decoder: from a label stream and labelled features
+ * to the checkpoints and the log of a run.
+ *
+ * Epoch 0 of every run is CLIP's zero-shot score, a decoder of no layers.
+ *
+ * Knows: dataset.h, batch.h, sampler.h, schedule.h, optimizer.h, run.h,
+ * state.h, score/metrics.h. Room train/.
+ */
+#ifndef ADDS_TRAIN_H
+#define ADDS_TRAIN_H
+
+#include "batch.h"
+#include "optimizer.h"
+#include "run.h"
+#include "sampler.h"
+#include "schedule.h"
+#include "state.h"
+
+struct adds_train_options {
+	struct adds_decoder_config decoder; /* width is filled in; ff 0: 4·width; prior -1: where every picture has one token */
+	enum adds_init init;
+	double prior_scale, prior_bias;     /* where the prior starts */
+	struct loss_args loss;
+	struct adds_optimizer_options optimizer;
+	enum adds_schedule_kind schedule;
+	double warmup;
+	int64_t epochs, batch, budget;
+	uint64_t seed;
+	enum precision precision;
+	int64_t keep_every;  /* keep the checkpoint of every so many epochs; 0: of none */
+	double save_every;   /* seconds between states within an epoch */
+	int64_t rows;        /* rows of tokens, or of labels, computed at once at most */
+	int64_t min_positives; /* a label with fewer validation positives is not measured */
+};
+
+/* What an epoch came to. NAN where nothing could be measured. */
+struct adds_measures {
+	int64_t epoch, step;
+	double loss;                             /* mean of a training picture; NAN at epoch 0 */
+	double labels;                           /* looked at in a step, on average */
+	double train_accuracy[ADDS_THRESHOLDS];  /* over the steps of the epoch */
+	int64_t measured, measured_trained;      /* labels */
+	double val_loss, map, map_trained, map_untrained;
+	double accuracy[ADDS_THRESHOLDS];
+};
+
+/* What a step came to. */
+struct adds_step {
+	int64_t epoch, step, steps, in_epoch, epoch_steps;
+	double loss, lr, norm;
+	int64_t labels;
+	double accuracy[ADDS_THRESHOLDS];
+};
+
+/* Who watches; any function may be NULL. */
+struct adds_watch {
+	void *to;
+	void (*step)(void *to, const struct adds_step *s);
+	void (*epoch)(void *to, const struct adds_measures *m);
+	void (*validation)(void *to, int64_t done, int64_t of);
+	int (*stop)(void *to);    /* 1: finish the step, write the state, return */
+	double (*clock)(void *to); /* seconds, for save_every */
+};
+
+struct adds_trainer {
+	struct backend *b;
+	const struct adds_texts *texts;
+	struct adds_train_options o;
+	struct adds_dataset *train, *val; /* may be the same */
+	int64_t *train_list, *val_list;   /* pictures of them */
+	int64_t ntrain, nval;
+
+	int32_t *trained;        /* [ntrained] rows of the label stream that are trained on */
+	int64_t ntrained;
+	uint8_t *is_trained;     /* [L] */
+	int64_t held_out;        /* labels kept out on demand */
+	int64_t untrainable;     /* labels in common without a known positive and a known negative */
+	char untrainable_names[256];
+	struct adds_vocab *trained_vocab;
+	float *trained_texts;    /* [ntrained, D] */
+
+	struct adds_decoder *zero, *decoder;
+	struct adds_optimizer optimizer;
+	struct adds_sampler sampler;
+	struct adds_schedule schedule;
+	struct adds_batch batch;
+	struct adds_room gate, logits, dlogits, target, weight;
+	struct adds_run *run;
+	struct adds_state state;
+	const struct adds_watch *watch;
+	double saved_at;
+	char data[200];          /* digest of all that the run is trained on */
+
+	/* host arrays: the order of the epoch; of a step: labels of P, columns and their weights, targets, weights, logits */
+	int64_t *order;
+	uint8_t *positive;
+	int32_t *columns, *rows;
+	float *column_weight;
+	int8_t *row, *step_target;
+	float *step_weight, *step_logits;
+	float *scores;           /* [nval, L] */
+	int8_t *val_target;      /* [nval, L] */
+	double *ap;              /* [L] */
+};
+
+/* Prepares everything: which labels are trained, decoder, optimizer. train and
+ * val (the same one with lists of their own, or val NULL with nval 0) are
+ * borrowed; the lists are taken over. holdout may be NULL. The caller releases
+ * t, also after a failure. */
+int adds_trainer_init(struct adds_trainer *t, struct backend *b, const struct adds_texts *texts,
+                      const struct adds_train_options *options, struct adds_dataset *train, int64_t *train_list,
+                      int64_t ntrain, struct adds_dataset *val, int64_t *val_list, int64_t nval,
+                      const struct adds_vocab *holdout, struct adds_error *err);
+void adds_trainer_release(struct adds_trainer *t);
+
+/* Trains, from the start, or from the newest state in the run's folder when
+ * resume is 1 (without one: from the start). *stopped becomes 1 where watch->stop
+ * asked for it. older as in adds_state_load. */
+int adds_trainer_run(struct adds_trainer *t, struct adds_run *run, const struct adds_watch *watch, int resume,
+                     int *stopped, int *older, struct adds_error *why, struct adds_error *err);
+
+/* ---- evaluate.c ---- */
+
+/* Scores the validation pictures with d on all labels, and measures: fills all of m from val_loss on. */
+int adds_trainer_evaluate(struct adds_trainer *t, struct adds_decoder *d, struct adds_measures *m, struct adds_error *err);
+
+/* ---- journal.c ---- */
+
+/* One line of the log, and the scalars of the event file. */
+int adds_journal_step(struct adds_run *r, const struct adds_step *s, struct adds_error *err);
+int adds_journal_epoch(struct adds_run *r, const struct adds_measures *m, const char *method, struct adds_error *err);
+
+extern const double adds_thresholds[ADDS_THRESHOLDS];
+
+#endif
