@@ -41,26 +41,66 @@ has(const char *dir, const char *name)
 	return there;
 }
 
+static int
+ends_with(const char *name, const char *end)
+{
+	const size_t n = strlen(name), k = strlen(end);
+
+	return n >= k && strcmp(name + n - k, end) == 0;
+}
+
+static int
+is_events(const char *name)
+{
+	return strncmp(name, "events.out.tfevents.", 20) == 0;
+}
+
+/* Is it the name of a file that a run writes? */
+static int
+is_ours(const char *name)
+{
+	static const char *const names[] = { "config.json", "log.jsonl", "labels.adds", "features.adds", "val.adds",
+		                             "features.adds~", "val.adds~" };
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (strcmp(name, names[i]) == 0)
+			return 1;
+	return is_events(name) || ends_with(name, ".safetensors");
+}
+
+/* Are all entries of the folder files of a run? -1: it cannot be read. */
+static int
+all_ours(const char *path)
+{
+	const struct dirent *e;
+	DIR *d = opendir(path);
+	int ours = 1;
+
+	if (!d)
+		return -1;
+	while ((e = readdir(d)))
+		ours = ours && (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 || is_ours(e->d_name));
+	closedir(d);
+	return ours;
+}
+
 enum adds_run_kind
 adds_run_look(const char *path)
 {
-	const struct dirent *e;
 	struct stat st;
-	DIR *d;
-	int entries = 0;
+	int ours;
 
 	if (stat(path, &st) < 0)
 		return ADDS_RUN_NONE;
-	if (!(d = opendir(path)))
+	ours = all_ours(path);
+	if (ours < 0 || (!ours && !has(path, "log.jsonl")))
 		return ADDS_RUN_OTHER;
-	while ((e = readdir(d)))
-		entries += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
-	closedir(d);
-	if (entries == 0)
-		return ADDS_RUN_NONE;
-	if (!has(path, "log.jsonl"))
-		return ADDS_RUN_OTHER;
-	return has(path, "final.safetensors") ? ADDS_RUN_COMPLETE : ADDS_RUN_BEGUN;
+	if (has(path, "final.safetensors"))
+		return ADDS_RUN_COMPLETE;
+	if (has(path, "state.safetensors") || has(path, "state-1.safetensors") || has(path, "features.adds"))
+		return ADDS_RUN_BEGUN;
+	return ours ? ADDS_RUN_NONE : ADDS_RUN_OTHER;
 }
 
 static int
@@ -289,34 +329,6 @@ done:
 	return rc;
 }
 
-static int
-ends_with(const char *name, const char *end)
-{
-	const size_t n = strlen(name), k = strlen(end);
-
-	return n >= k && strcmp(name + n - k, end) == 0;
-}
-
-static int
-is_events(const char *name)
-{
-	return strncmp(name, "events.out.tfevents.", 20) == 0;
-}
-
-/* Is it the name of a file that a run writes? */
-static int
-is_ours(const char *name)
-{
-	static const char *const names[] = { "config.json", "log.jsonl", "labels.adds", "features.adds", "val.adds",
-		                             "features.adds~", "val.adds~" };
-	size_t i;
-
-	for (i = 0; i < sizeof(names) / sizeof(*names); i++)
-		if (strcmp(name, names[i]) == 0)
-			return 1;
-	return is_events(name) || ends_with(name, ".safetensors");
-}
-
 /* unlinks the files of the folder whose names are chosen */
 static int
 remove_files(const char *dir, int (*chosen)(const char *name))
@@ -336,6 +348,30 @@ remove_files(const char *dir, int (*chosen)(const char *name))
 	}
 	closedir(d);
 	return rc;
+}
+
+static int
+is_no_log(const char *name)
+{
+	return is_ours(name) && strcmp(name, "log.jsonl") != 0;
+}
+
+int
+adds_run_clear(struct adds_run *r, struct adds_error *err)
+{
+	if (remove_files(r->dir, is_no_log) < 0)
+		return adds_fail_errno(err, "cannot clear '%s'", r->dir);
+	return adds_run_log_cut(r, 0, err);
+}
+
+int
+adds_run_discard(struct adds_run *r)
+{
+	if (has(r->dir, "features.adds"))
+		return 1;
+	remove_files(r->dir, is_ours);
+	rmdir(r->dir);
+	return 0;
 }
 
 int

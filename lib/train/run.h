@@ -29,9 +29,9 @@ struct adds_run {
 };
 
 enum adds_run_kind {
-	ADDS_RUN_NONE,     /* nothing there, or an empty folder */
+	ADDS_RUN_NONE,     /* nothing, an empty folder, or a run of which nothing is worth keeping */
 	ADDS_RUN_OTHER,    /* a file, or a folder that holds other things */
-	ADDS_RUN_BEGUN,    /* a run that can be resumed, perhaps from its start */
+	ADDS_RUN_BEGUN,    /* a run with a state, or with features that came through a pipe */
 	ADDS_RUN_COMPLETE, /* a run with its final checkpoint */
 };
 
@@ -43,6 +43,13 @@ enum adds_run_kind adds_run_look(const char *path);
  * after a failure. */
 int adds_run_init(struct adds_run *r, const char *dir, int new, struct adds_error *err);
 void adds_run_release(struct adds_run *r);
+
+/* Removes all files of a run that are in the folder, the log's content too. */
+int adds_run_clear(struct adds_run *r, struct adds_error *err);
+
+/* Gives up a run that never began: its files and, when nothing else is in it,
+ * its folder go. 1: nothing was done, for features that came through a pipe are there. */
+int adds_run_discard(struct adds_run *r);
 
 /* "DIR/name"; the caller frees it. */
 char *adds_run_path(const struct adds_run *r, const char *name, struct adds_error *err);

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT
+ * train.h - what the files of adds-train share. */
+#ifndef CMD_TRAIN_H
+#define CMD_TRAIN_H
+
+#include "../lib/train/train.h"
+#include "cmd.h"
+
+/* what stands on the command line, or in the config of the run that goes on */
+struct train_args {
+	const char *input, *labels, *model, *val, *out, *device, *holdout;
+	int resume, replace, strict;
+	long long threads, memory;
+	double save_every;
+
+	/* these shape the result and stand in the run's config */
+	double val_split;
+	long long layers, heads, ff, epochs, batch, budget, seed, keep_every, min_positives;
+	int prior, no_prior, no_visual_update, init, loss, full_gradient, schedule, precision;
+	double dropout, prior_scale, prior_bias, gamma_pos, gamma_neg, asl_clip;
+	double lr, head_lr, weight_decay, warmup, clip_norm, ema;
+};
+
+/* Parses the command line, mistakes included. */
+void train_parse(struct train_args *a, int argc, char **argv);
+
+/* The config of a run: the options that shape the result. */
+cJSON *train_config(const struct train_args *a);
+
+/* Takes the options of a run's config over; one that stands on the command
+ * line with another value ends the program. */
+void train_take_config(struct train_args *a, const cJSON *config, const char *run);
+
+/* Fills in what depends on the data: single is 1 where every training picture has one token. */
+void train_defaults(struct train_args *a, int single);
+
+/* The options as the library wants them. */
+struct adds_train_options train_options(const struct train_args *a);
+
+/* ---- train_input.c ---- */
+
+struct train_input {
+	struct adds_texts texts;
+	struct adds_vocab *holdout;
+	struct adds_dataset *train, *val;
+	int64_t *train_list, *val_list, ntrain, nval;
+};
+
+/* Looks at labels, model and files before any picture is waited for. */
+void train_check_input(const struct train_args *a);
+
+/* Reads all of it; the pipe's features and the label stream are kept in the run's folder. */
+void train_read_input(struct train_input *in, struct train_args *a, struct adds_run *run, struct backend *b);
+void train_release_input(struct train_input *in);
+
+/* ---- train_encode.c ---- */
+
+/* Is there a model to encode labels with? */
+void train_check_model(const struct train_args *a);
+
+/* The vocabulary of the feature stream at path, encoded with the model: kept as
+ * the run's labels.adds, and read into texts. */
+int train_encode(struct adds_texts *texts, const char *path, const struct train_args *a, struct adds_run *run,
+                 struct backend *b, struct adds_error *err);
+
+/* ---- train_folder.c ---- */
+
+/* Makes or opens the folder in which the run is worked on (with --replace not yet that of its name). */
+void train_open_folder(struct adds_run *run, struct train_args *a);
+
+/* Gives a run up before it has begun: what it wrote is removed, except features
+ * that came through a pipe. Then die. */
+__attribute__((format(printf, 2, 3), noreturn)) void train_give_up(struct adds_run *run, const char *fmt, ...);
+
+/* ---- train_report.c ---- */
+
+extern const struct adds_watch train_watch;
+
+/* From here on SIGINT and SIGTERM let the step end, and the state be written. */
+void train_catch_signals(void);
+/* Dies of the signal that was caught. */
+__attribute__((noreturn)) void train_die_of_signal(void);
+
+/* The table at the end, from the run's log. */
+void train_report(const struct adds_trainer *t, const struct adds_run *run, const char *name);
+
+#endif

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: MIT
+ * train_input.c - labels and features of adds-train */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../lib/stream/output.h"
+#include "train.h"
+
+#define LABELS_LIMIT ((size_t)4 << 30)
+
+/* what is needed when a stream's header is there */
+struct ready {
+	struct train_input *in;
+	const struct train_args *a;
+	struct adds_run *run;
+	struct backend *b;
+};
+
+static int
+is_regular(const char *path)
+{
+	struct stat st;
+
+	return strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+static void
+check_readable(const char *path)
+{
+	if (strcmp(path, "-") == 0)
+		cmd_input(path);
+	else if (access(path, R_OK) < 0)
+		die("cannot read '%s': %s", path, strerror(errno));
+}
+
+void
+train_check_input(const struct train_args *a)
+{
+	if (a->resume)
+		return;
+	if (a->labels)
+		check_readable(a->labels);
+	else
+		train_check_model(a);
+	check_readable(a->input);
+	if (a->val)
+		check_readable(a->val);
+	if (a->holdout)
+		check_readable(a->holdout);
+}
+
+static char *
+run_path(struct adds_run *run, const char *name)
+{
+	struct adds_error err;
+	char *path = adds_run_path(run, name, &err);
+
+	if (!path)
+		die("%s", err.msg);
+	return path;
+}
+
+/* ---- labels ---- */
+
+/* the label stream, byte for byte, into the run's folder */
+static void
+copy_labels(struct adds_run *run, const char *from, const char *to)
+{
+	struct adds_output *o = NULL;
+	struct adds_error err;
+	size_t n = 0;
+	char *bytes = adds_read_file(from, LABELS_LIMIT, &n, &err);
+
+	if (!bytes || !(o = adds_output_open(to, &err)))
+		train_give_up(run, "%s", err.msg);
+	if (adds_output_write(o, bytes, n, &err) < 0) {
+		adds_output_abort(o);
+		train_give_up(run, "%s", err.msg);
+	}
+	if (adds_output_commit(o, &err) < 0)
+		train_give_up(run, "%s", err.msg);
+	free(bytes);
+}
+
+static void
+read_labels(struct train_input *in, const struct train_args *a, struct adds_run *run)
+{
+	char *path = run_path(run, "labels.adds");
+	const char *from = path;
+	struct adds_error err;
+
+	if (!a->resume) {
+		copy_labels(run, a->labels, path);
+		if (is_regular(a->labels))
+			from = a->labels;
+	}
+	if (adds_texts_read(&in->texts, from, &err) < 0)
+		train_give_up(run, "%s", err.msg);
+	say("%lld labels of width %d", (long long)in->texts.n, in->texts.width);
+	free(path);
+}
+
+static void
+read_holdout(struct train_input *in, const struct train_args *a, const cJSON *config, struct adds_run *run)
+{
+	const cJSON *names = cJSON_GetObjectItemCaseSensitive(config, "holdout"), *name;
+	struct adds_error err;
+
+	if (!a->resume) {
+		if (a->holdout && !(in->holdout = adds_vocab_read(a->holdout, &err)))
+			train_give_up(run, "%s", err.msg);
+		return;
+	}
+	if (!cJSON_IsArray(names))
+		return;
+	if (!(in->holdout = adds_vocab_new()))
+		die("out of memory");
+	cJSON_ArrayForEach(name, names) if (!cJSON_IsString(name) || adds_vocab_add(in->holdout, name->valuestring, strlen(name->valuestring), &err) < 0)
+		die("%s/config.json: /holdout holds something else than labels", run->dir);
+}
+
+/* ---- features ---- */
+
+static int
+header_ready(void *to, const char *path, struct adds_error *err)
+{
+	const struct ready *r = to;
+	struct adds_dataset *d;
+	int rc;
+
+	if (!r->in->texts.n && (rc = train_encode(&r->in->texts, path, r->a, r->run, r->b, err)) < 0)
+		return rc;
+	if (!(d = adds_dataset_open(path, &r->in->texts, r->a->strict, err)))
+		return err->code;
+	adds_dataset_free(d);
+	return 0;
+}
+
+static char *
+spool(struct ready *r, const char *from, const char *name)
+{
+	const int fd = strcmp(from, "-") == 0 ? STDIN_FILENO : open(from, O_RDONLY | O_CLOEXEC);
+	struct adds_error err;
+
+	if (fd < 0)
+		train_give_up(r->run, "cannot read '%s': %s", from, strerror(errno));
+	if (adds_run_spool(r->run, fd, name, header_ready, r, &err) < 0)
+		train_give_up(r->run, "%s: %s", fd == STDIN_FILENO ? "<stdin>" : from, err.msg);
+	if (fd != STDIN_FILENO)
+		close(fd);
+	return run_path(r->run, name);
+}
+
+/* where the features lie: the file itself, or what came through a pipe */
+static char *
+locate(struct ready *r, const char *from, const cJSON *config, const char *key, const char *name)
+{
+	const cJSON *kept = cJSON_GetObjectItemCaseSensitive(config, key);
+	struct adds_error err;
+	char *path;
+
+	if (!r->a->resume && !is_regular(from))
+		return spool(r, from, name);
+	path = cJSON_IsString(kept) ? strdup(kept->valuestring) : run_path(r->run, name);
+	if (!path)
+		die("out of memory");
+	if (access(path, R_OK) < 0)
+		die("cannot read '%s', which the run in '%s' is trained on: %s", path, r->run->dir, strerror(errno));
+	if (!r->a->resume && header_ready(r, path, &err) < 0)
+		train_give_up(r->run, "%s", err.msg);
+	return path;
+}
+
+static void
+show_progress(void *to, uint64_t records)
+{
+	(void)to;
+	cmd_progress("%llu pictures read", (unsigned long long)records);
+}
+
+static size_t
+memory_of(const struct train_args *a)
+{
+	const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+
+	if (a->memory >= 0)
+		return (size_t)a->memory << 20;
+	return pages > 0 && page > 0 ? (size_t)pages * (size_t)page / 4 : (size_t)1 << 30;
+}
+
+static void
+warn_about(const struct adds_dataset *d)
+{
+	const char *name = adds_reader_name(d->reader), *warnings = adds_reader_warnings(d->reader);
+
+	if (warnings)
+		warn("%s", warnings);
+	if (d->map.ignored)
+		warn("%s: %zu labels of the pictures are not in the label stream and are ignored: %s%s", name, d->map.ignored,
+		     d->map.first, d->map.ignored > 3 ? ", ..." : "");
+	if (d->errors)
+		warn("%s: %llu pictures could not be read and are left out", name, (unsigned long long)d->errors);
+	if (d->unlabelled)
+		warn("%s: %llu pictures without labels are left out", name, (unsigned long long)d->unlabelled);
+	say("%s: %lld labelled pictures of up to %lld tokens, %s", name, (long long)d->n, (long long)d->most_tokens,
+	    d->in_memory ? "in memory" : "read from the file as they are needed");
+}
+
+static struct adds_dataset *
+load(struct ready *r, const char *path)
+{
+	struct adds_error err;
+	struct adds_dataset *d = adds_dataset_open(path, &r->in->texts, r->a->strict, &err);
+
+	if (!d || adds_dataset_load(d, memory_of(r->a), show_progress, NULL, &err) < 0)
+		train_give_up(r->run, "%s", err.msg);
+	cmd_progress_end();
+	warn_about(d);
+	return d;
+}
+
+/* ---- all of it ---- */
+
+static void
+split(struct train_input *in, const struct train_args *a, struct adds_run *run)
+{
+	const size_t n = (size_t)in->train->n + 1, m = (size_t)(in->val ? in->val->n : in->train->n) + 1;
+	int64_t i;
+
+	in->train_list = cmd_alloc(n, sizeof(*in->train_list));
+	in->val_list = cmd_alloc(m, sizeof(*in->val_list));
+	adds_dataset_split(in->train, in->val ? 0 : a->val_split, in->train_list, &in->ntrain, in->val_list, &in->nval);
+	if (in->val) {
+		in->nval = in->val->n;
+		for (i = 0; i < in->nval; i++)
+			in->val_list[i] = i;
+	}
+	if (in->nval == 0 && (in->val || a->val_split > 0))
+		train_give_up(run, "none of the %lld labelled pictures validates: give --val FILE, or a larger --val-split (0: no validation)",
+		              (long long)in->train->n);
+}
+
+static void
+put_config(const struct train_input *in, const struct train_args *a, struct adds_run *run)
+{
+	cJSON *config = train_config(a), *names;
+	char *features = is_regular(a->input) ? realpath(a->input, NULL) : NULL;
+	char *val = a->val && is_regular(a->val) ? realpath(a->val, NULL) : NULL;
+	struct adds_error err;
+	size_t i;
+
+	cJSON_AddItemToObject(config, "features", features ? cJSON_CreateString(features) : cJSON_CreateNull());
+	if (a->val)
+		cJSON_AddItemToObject(config, "val", val ? cJSON_CreateString(val) : cJSON_CreateNull());
+	if (in->holdout) {
+		names = cJSON_AddArrayToObject(config, "holdout");
+		for (i = 0; i < adds_vocab_size(in->holdout); i++)
+			cJSON_AddItemToArray(names, cJSON_CreateString(adds_vocab_name(in->holdout, i)));
+	}
+	if (adds_run_put_json(run, "config.json", config, &err) < 0)
+		train_give_up(run, "%s", err.msg);
+	cJSON_Delete(config);
+	free(features);
+	free(val);
+}
+
+void
+train_read_input(struct train_input *in, struct train_args *a, struct adds_run *run, struct backend *b)
+{
+	struct ready r = { in, a, run, b };
+	struct adds_error err;
+	cJSON *config;
+	char *path;
+
+	if (a->resume && (config = adds_run_get_json(run, "config.json", &err)))
+		train_take_config(a, config, run->dir);
+	else if (a->resume)
+		die("%s", err.msg);
+	if (a->resume || a->labels)
+		read_labels(in, a, run);
+	if (!a->resume) {
+		read_holdout(in, a, NULL, run);
+		put_config(in, a, run);
+		if (!(config = adds_run_get_json(run, "config.json", &err)))
+			die("%s", err.msg);
+	} else {
+		read_holdout(in, a, config, run);
+	}
+	path = locate(&r, a->input, config, "features", "features.adds");
+	in->train = load(&r, path);
+	free(path);
+	if (a->resume ? cJSON_HasObjectItem(config, "val") : a->val != NULL) {
+		path = locate(&r, a->val, config, "val", "val.adds");
+		in->val = load(&r, path);
+		free(path);
+	}
+	cJSON_Delete(config);
+	split(in, a, run);
+}
+
+void
+train_release_input(struct train_input *in)
+{
+	adds_dataset_free(in->train);
+	adds_dataset_free(in->val);
+	adds_vocab_free(in->holdout);
+	adds_texts_release(&in->texts);
+}
