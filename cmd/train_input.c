@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * train_input.c - labels and features of adds-train */
+#define _XOPEN_SOURCE 700 /* realpath */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

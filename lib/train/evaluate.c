@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../score/metrics.h"
+#include "../metric/metrics.h"
 #include "train.h"
 
 const double adds_thresholds[ADDS_THRESHOLDS] = { 0.6, 0.7, 0.8, 0.9 };

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../score/metrics.h"
+#include "../metric/metrics.h"
 #include "philox.h"
 #include "train.h"
 

@@ -6,7 +6,7 @@
  * Epoch 0 of every run is CLIP's zero-shot score, a decoder of no layers.
  *
  * Knows: dataset.h, batch.h, sampler.h, schedule.h, optimizer.h, run.h,
- * state.h, score/metrics.h. Room train/.
+ * state.h, metric/metrics.h. Room train/.
  */
 #ifndef ADDS_TRAIN_H
 #define ADDS_TRAIN_H
