@@ -242,7 +242,8 @@ adds_dec_heads_backward(struct run *r, struct mha_call *c)
 	if (c->want_dx)
 		adds_dec_project(r, c->out, dh.q, h.w_q, 0, 1, n);
 	n = adds_dec_ranges(r, &c->keys, 1, NULL, 0);
-	adds_dec_bias_grad(r, adds_dec_grad(r, c->at->in_b + h.D, 1, 2 * h.D).p, dh.kv, n);
+	/* the key bias has none: it adds the same to all scores of a row */
+	adds_dec_bias_grad(r, adds_dec_grad(r, c->at->in_b + 2 * h.D, 1, h.D).p, columns(dh.kv, 0, dh.kv.rows, h.D, h.D), n);
 	adds_dec_weight_grad(r, adds_dec_grad(r, c->at->in_w + h.D * h.D, 2 * h.D, h.D), dh.kv, c->y, n);
 	if (c->dy.p)
 		adds_dec_project(r, c->dy, dh.kv, h.w_kv, 0, c->beta_y, n);
