@@ -127,9 +127,9 @@ choose(struct run *r, const struct mha_call *c)
 struct parts {
 	unsigned char *side;
 	struct fused f;
-	struct mat x, z;    /* queries projected, P·V [rows of X, D] */
-	struct mat h, m;    /* keys and values projected [rows of Y, D] */
-	struct mat bias;    /* [rows of Y, 1] */
+	struct mat x, z; /* queries projected, P·V [rows of X, D] */
+	struct mat h, m; /* keys and values projected [rows of Y, D] */
+	struct mat bias; /* [rows of Y, 1] */
 };
 
 static void

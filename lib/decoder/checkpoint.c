@@ -205,7 +205,8 @@ static int
 field(const cJSON *object, const char *key, int inferred)
 {
 	const cJSON *j = cJSON_GetObjectItemCaseSensitive(object, key);
-	const double x = cJSON_IsNumber(j) ? j->valuedouble : cJSON_IsBool(j) ? cJSON_IsTrue(j) : inferred;
+	const double x = cJSON_IsNumber(j) ? j->valuedouble : cJSON_IsBool(j) ? cJSON_IsTrue(j)
+	                                                                      : inferred;
 
 	return x >= -1e9 && x <= 1e9 ? (int)x : -1;
 }

@@ -20,8 +20,8 @@ struct adds_decoder_config {
 	int width;  /* D */
 	int layers; /* 0: logit = s·z0 + b, needs the prior; no other parameters */
 	int heads;
-	int ff;     /* width of the feed-forward layer */
-	int prior;  /* 1: logit = gate·head(q) + s·z0 + b, s and b trained */
+	int ff;               /* width of the feed-forward layer */
+	int prior;            /* 1: logit = gate·head(q) + s·z0 + b, s and b trained */
 	int no_visual_update; /* 1: v' = v in every layer */
 	float dropout;        /* on Drop(q) and after the FFN (the seed's places) */
 };
@@ -32,8 +32,8 @@ struct adds_param {
 	int64_t offset, size;
 	int rank;
 	int64_t shape[2];
-	int decay; /* 1: weight decay applies (matrices), 0: norms, biases, prior */
-	int head;  /* 1: decoder.fc, final_fc, prior: the head's group */
+	int decay;   /* 1: weight decay applies (matrices), 0: norms, biases, prior */
+	int head;    /* 1: decoder.fc, final_fc, prior: the head's group */
 	int trained; /* 0: never gets a gradient (the last layer's visual branch, or all of them without visual update):
 	              * leave it out of the optimizer, as PyTorch does with parameters whose gradient is None */
 };
@@ -61,13 +61,13 @@ int adds_decoder_init(struct adds_decoder *d, enum adds_init init, uint64_t seed
 
 /* What one call works on. Everything is device memory except segs' offsets. */
 struct adds_decoder_batch {
-	struct mat labels;   /* f32 [L, D], unit rows × √D */
-	struct mat context;  /* the labels that the visual branch attends to; p NULL: labels themselves */
-	struct mat tokens;   /* f32 [ΣT, D], unit rows × √D */
+	struct mat labels;    /* f32 [L, D], unit rows × √D */
+	struct mat context;   /* the labels that the visual branch attends to; p NULL: labels themselves */
+	struct mat tokens;    /* f32 [ΣT, D], unit rows × √D */
 	struct segs pictures; /* which rows are whose */
-	struct mat z0;       /* f32 [n, L] zero-shot scores; p NULL without prior */
-	const float *gate;   /* f32 [L], or NULL for 1: exp(−d/.1) of labels it was not trained on */
-	int labels_version;  /* changes when labels or context do: what hangs on them alone is kept between calls (evaluation) */
+	struct mat z0;        /* f32 [n, L] zero-shot scores; p NULL without prior */
+	const float *gate;    /* f32 [L], or NULL for 1: exp(−d/.1) of labels it was not trained on */
+	int labels_version;   /* changes when labels or context do: what hangs on them alone is kept between calls (evaluation) */
 };
 
 /* Logits f32 [n, L] for evaluation. */

@@ -68,7 +68,7 @@ struct score {
 	struct mat a, b, v, o; /* backward: o is dO */
 	struct mat p, dp;      /* [rows of a, rows of b] */
 	const float *bias;
-	struct mat da, db, dv; /* p NULL: not wanted */
+	struct mat da, db, dv;                   /* p NULL: not wanted */
 	float beta_a, beta_b, beta_v, beta_bias; /* of what is in da, db, dv, dbias; dv is written before db */
 	float *dbias;
 };
@@ -212,14 +212,14 @@ struct mha_call {
 	const struct mha_at *at;
 	struct adds_dec_buf *fused;
 	struct mha_tape *t;
-	struct mat x, y, out;      /* out [rows of x]; backward: the gradient of out, to which that of x is added */
-	struct mat projected;      /* forward: queries already projected, rows as in from; p NULL: not */
-	struct rows_of group[2];   /* query rows of each picture, in up to two groups */
-	struct rows_of from[2];    /* where in x (and projected) they stand */
+	struct mat x, y, out;    /* out [rows of x]; backward: the gradient of out, to which that of x is added */
+	struct mat projected;    /* forward: queries already projected, rows as in from; p NULL: not */
+	struct rows_of group[2]; /* query rows of each picture, in up to two groups */
+	struct rows_of from[2];  /* where in x (and projected) they stand */
 	int groups;
 	struct rows_of keys;
-	int want_dx;               /* backward */
-	struct mat dy;             /* gradient of y, p NULL: not wanted */
+	int want_dx;   /* backward */
+	struct mat dy; /* gradient of y, p NULL: not wanted */
 	float beta_y;
 };
 

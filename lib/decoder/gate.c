@@ -5,8 +5,8 @@
 
 #include "decoder_inside.h"
 
-#define REACH 0.1   /* cosine distance at which the gate is 1/e */
-#define SAME 1e-6   /* of a trained label's text to its trained one */
+#define REACH 0.1 /* cosine distance at which the gate is 1/e */
+#define SAME 1e-6 /* of a trained label's text to its trained one */
 
 static double
 product(const float *a, const float *b, int n)

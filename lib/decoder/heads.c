@@ -12,11 +12,11 @@
 enum { FUSED_WIDTH = 128 };
 
 struct heads {
-	int64_t D, width;   /* of all heads, of one */
+	int64_t D, width; /* of all heads, of one */
 	int n;
 	float scale;
-	struct mat q, z;    /* [rows of X, D] */
-	struct mat kv;      /* [rows of Y, 2D] */
+	struct mat q, z; /* [rows of X, D] */
+	struct mat kv;   /* [rows of Y, 2D] */
 	struct mat w_q, w_kv, w_o;
 };
 

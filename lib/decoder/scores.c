@@ -66,7 +66,7 @@ probabilities(struct run *r, const struct score *s, int64_t n, float scale)
 	for (i = 0; i < n; i++)
 		if (s[i].bias)
 			OP(r, add_row, s[i].p, 1, s[i].bias);
-	for (i = 0; i < n; ) {
+	for (i = 0; i < n;) {
 		const struct score *first = &s[i];
 		struct mat m;
 
@@ -100,7 +100,7 @@ softmax_backward(struct run *r, const struct score *s, int64_t n, float scale)
 {
 	int64_t i, rows;
 
-	for (i = 0; i < n; ) {
+	for (i = 0; i < n;) {
 		const struct score *first = &s[i];
 		struct mat p, dp;
 

@@ -120,7 +120,8 @@ adds_read_rows(int32_t *rows, enum adds_read read, const int32_t *tiles, size_t 
 	if (T < 1)
 		return 0;
 	if (read == ADDS_READ_CLS)
-		return all(rows, has_cls || !ntiles ? 1 : tiles[5] < T ? tiles[5] : T);
+		return all(rows, has_cls || !ntiles ? 1 : tiles[5] < T ? tiles[5]
+		                                                       : T);
 	if (read == ADDS_READ_PATCH || !has_cls || !ntiles)
 		return all(rows, T);
 	for (i = 0; i < ntiles && row < T; i++) {

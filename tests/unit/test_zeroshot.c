@@ -35,7 +35,10 @@ END_TEST
 
 START_TEST(the_best_cosine_of_the_tokens_read)
 {
-	enum { D = 20, T = 40, L = 9, N = 3 };
+	enum { D = 20,
+	       T = 40,
+	       L = 9,
+	       N = 3 };
 	const int64_t at[N + 1] = { 0, 4, 5, 12 };
 	const int32_t rows[12] = { 7, 0, 39, 5, 6, 1, 2, 3, 4, 8, 9, 10 };
 	float x[T * D], t[L * D], z[N * L], one[L], want;
@@ -82,9 +85,9 @@ START_TEST(the_gate_falls_with_the_distance_to_trained_labels)
 	adds_vocab_add(trained, "cat", 3, &err);
 	adds_vocab_add(trained, "dog", 3, &err);
 	adds_gate(gate, labels, texts, trained, trained_texts, 2);
-	ck_assert_float_eq(gate[0], 1);                                  /* trained */
-	ck_assert_float_eq_tol(gate[1], 1, 1e-6f);                       /* another name for the same text */
-	ck_assert_float_eq_tol(gate[2], expf(-.4f), 1e-6f);              /* the name of a trained label, not its text: .96 is nearest */
+	ck_assert_float_eq(gate[0], 1);                     /* trained */
+	ck_assert_float_eq_tol(gate[1], 1, 1e-6f);          /* another name for the same text */
+	ck_assert_float_eq_tol(gate[2], expf(-.4f), 1e-6f); /* the name of a trained label, not its text: .96 is nearest */
 	ck_assert_float_eq_tol(gate[3], expf(-16), 1e-9f);
 	adds_vocab_free(labels);
 	adds_vocab_free(trained);
