@@ -146,6 +146,25 @@ adds_output_write(struct adds_output *o, const void *data, size_t n, struct adds
 }
 
 int
+adds_output_patch(struct adds_output *o, uint64_t at, const void *data, size_t n, struct adds_error *err)
+{
+	const char *p = data;
+
+	while (n) {
+		const ssize_t put = pwrite(o->fd, p, n, (off_t)at);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put < 0)
+			return adds_fail_errno(err, "%s: cannot write", o->path);
+		p += put;
+		at += (uint64_t)put;
+		n -= (size_t)put;
+	}
+	return 0;
+}
+
+int
 adds_output_is_file(const struct adds_output *o)
 {
 	return o->is_file;

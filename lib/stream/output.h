@@ -20,6 +20,9 @@ struct adds_output *adds_output_open(const char *path, struct adds_error *err);
 
 int adds_output_write(struct adds_output *o, const void *data, size_t n, struct adds_error *err);
 
+/* Writes again over bytes that were written before; a regular file that is not standard output. */
+int adds_output_patch(struct adds_output *o, uint64_t at, const void *data, size_t n, struct adds_error *err);
+
 /* Is it a regular file (also: standard output that was sent to one)? */
 int adds_output_is_file(const struct adds_output *o);
 const char *adds_output_name(const struct adds_output *o);

@@ -62,6 +62,10 @@ int adds_header_check(const struct adds_message *m, struct adds_error *err);
 int adds_join_check(struct adds_reader *r, const struct adds_message *first, const struct adds_message *next,
                     struct adds_error *err);
 
+/* Do the seek tables agree with the frames? 1 yes, 0 there is none (or the
+ * input is no regular file), ADDS_EFORMAT no. */
+int adds_reader_check_table(struct adds_reader *r, struct adds_error *err);
+
 void adds_index_free(struct adds_index *index);
 
 #endif

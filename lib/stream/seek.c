@@ -161,8 +161,7 @@ add_part(struct adds_index *x, const unsigned char *lines, size_t n, size_t entr
 		offset += span.dsize;
 		if (i == 0 || i == n - 1)
 			continue;
-		if (number[i - 1] != (i == 1 ? 0 : number[i - 1]) || (i > 1 && number[i - 1] <= number[i - 2]) ||
-		    (double)number[i - 1] >= records)
+		if ((i == 1 && number[0] != 0) || (i > 1 && number[i - 1] <= number[i - 2]) || (double)number[i - 1] >= records)
 			return -1;
 		if (add_span(x, &span, err) < 0)
 			return -1;
@@ -304,6 +303,40 @@ adds_reader_total(struct adds_reader *r, struct adds_error *err)
 	const int rc = index_open(r, err ? err : &own);
 
 	return rc < 0 ? rc : (int64_t)r->index->total;
+}
+
+/* is there a table at the end of every part? -1: none at all */
+int
+adds_reader_check_table(struct adds_reader *r, struct adds_error *err)
+{
+	struct adds_index *x;
+	struct adds_buf table;
+	struct stat st;
+	uint64_t begin;
+	size_t n;
+	int rc;
+
+	if (fstat(r->fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return 0;
+	memset(&table, 0, sizeof(table));
+	n = read_table(r, &table, (uint64_t)st.st_size, &begin);
+	adds_buf_release(&table);
+	if (!n)
+		return 0;
+	if ((rc = index_open(r, err)) < 0)
+		return rc;
+	x = r->index;
+	if (x->scanned)
+		return adds_fail(err, ADDS_EFORMAT, "%s: the seek table does not fit the frames (adds-cat -o writes it anew)", r->name);
+	table = x->spans;
+	memset(&x->spans, 0, sizeof(x->spans));
+	if ((rc = scan(r, x, err)) == 0)
+		rc = table.n == x->spans.n && (!table.n || memcmp(table.p, x->spans.p, table.n) == 0)
+		         ? 1
+		         : adds_fail(err, ADDS_EFORMAT, "%s: the seek table does not fit the frames (adds-cat -o writes it anew)",
+		                     r->name);
+	adds_buf_release(&table);
+	return rc;
 }
 
 /* ---- records ---- */
