@@ -36,7 +36,7 @@ extern struct adds_error cat_err;
 
 /* dies with cat_err where rc is negative; returns rc */
 int cat_need(int rc);
-#define CAT_NEED_PTR(p) ((p) ? (p) : (die("%s", cat_err.msg), (p)))
+void *cat_need_ptr(void *p); /* dies likewise where p is NULL */
 
 /* ---- records from several files, in order (cat_select.c) ---- */
 

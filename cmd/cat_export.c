@@ -35,7 +35,7 @@ start_output(struct export *e)
 	static const char zeros[4096];
 	size_t left;
 
-	e->out = CAT_NEED_PTR(adds_output_open(path, &cat_err));
+	e->out = cat_need_ptr(adds_output_open(path, &cat_err));
 	if (!adds_output_is_file(e->out) || strcmp(path, "-") == 0)
 		die("%s: arrays go to a file: their header is written last", path);
 	e->reserved = CAT_NPY_HEADER;
@@ -145,7 +145,7 @@ whole_shape(const struct export *e, int64_t shape[ADDS_MAX_RANK + 1])
 static void
 write_file(const char *path, const void *head, size_t nhead, const void *data, size_t n)
 {
-	struct adds_output *out = CAT_NEED_PTR(adds_output_open(path, &cat_err));
+	struct adds_output *out = cat_need_ptr(adds_output_open(path, &cat_err));
 
 	cat_need(nhead ? adds_output_write(out, head, nhead, &cat_err) : 0);
 	cat_need(adds_output_write(out, data, n, &cat_err));

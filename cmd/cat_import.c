@@ -29,7 +29,7 @@ read_lines(struct lines *l, const char *path)
 	size_t len, cap = 0;
 	char *p, *end;
 
-	l->text = CAT_NEED_PTR(adds_read_file(path, (size_t)1 << 32, &len, &cat_err));
+	l->text = cat_need_ptr(adds_read_file(path, (size_t)1 << 32, &len, &cat_err));
 	for (p = l->text; p < l->text + len; p = end + 1) {
 		if (!(end = memchr(p, '\n', (size_t)(l->text + len - p))))
 			end = l->text + len;
@@ -208,12 +208,12 @@ make_record(const struct import *im, size_t row)
 	if (im->o->import == ADDS_KIND_LABELS) {
 		name = adds_vocab_name(im->vocab, row);
 		x = vectors(im, row, 1);
-		m = CAT_NEED_PTR(adds_label_new(name, strlen(name), x, im->width, NULL, 0, &cat_err));
+		m = cat_need_ptr(adds_label_new(name, strlen(name), x, im->width, NULL, 0, &cat_err));
 		free(x);
 		return m;
 	}
 	name = im->paths.line[row];
-	m = CAT_NEED_PTR(adds_picture_new(name, strlen(name), -1, NULL, &cat_err));
+	m = cat_need_ptr(adds_picture_new(name, strlen(name), -1, NULL, &cat_err));
 	if (im->o->target_file)
 		add_targets(m, im, row);
 	if (im->o->import == ADDS_KIND_FEATURES)
@@ -233,7 +233,7 @@ static struct adds_message *
 make_header(const struct import *im)
 {
 	const struct cat_options *o = im->o;
-	struct adds_message *m = CAT_NEED_PTR(adds_header_new((enum adds_kind)o->import, &cat_err));
+	struct adds_message *m = cat_need_ptr(adds_header_new((enum adds_kind)o->import, &cat_err));
 	cJSON *meta = adds_message_meta(m), *options = cat_choice(o);
 	unsigned char *known;
 
@@ -351,7 +351,7 @@ cat_import(const struct cat_options *o)
 	if (o->path_file)
 		read_lines(&im.paths, o->path_file);
 	if (o->label_file)
-		im.vocab = CAT_NEED_PTR(adds_vocab_read(o->label_file, &cat_err));
+		im.vocab = cat_need_ptr(adds_vocab_read(o->label_file, &cat_err));
 	check_shapes(&im);
 	write_all(&im);
 	adds_vocab_free(im.vocab);

@@ -39,6 +39,23 @@ add_names(cJSON *to, const char *key, const int32_t *rows, size_t n, const char 
 		                                                    : cJSON_CreateNumber(rows[i]));
 }
 
+/* a float as the double with the fewest digits that read back as it */
+static double
+brief(float x)
+{
+	char text[32];
+	int digits;
+
+	if (!isfinite((double)x))
+		return (double)x;
+	for (digits = 6; digits <= 9; digits++) {
+		snprintf(text, sizeof(text), "%.*g", digits, (double)x);
+		if (strtof(text, NULL) == x)
+			break;
+	}
+	return strtod(text, NULL);
+}
+
 static double
 element(const struct adds_tensor *t, size_t i)
 {
@@ -65,13 +82,13 @@ element(const struct adds_tensor *t, size_t i)
 	case ADDS_F64:
 		return ((const double *)t->data)[i];
 	case ADDS_F32:
-		return (double)((const float *)t->data)[i];
+		return brief(((const float *)t->data)[i]);
 	case ADDS_F16:
 		adds_f16_to_f32(&x, (const uint16_t *)t->data + i, 1);
-		return (double)x;
+		return brief(x);
 	default:
 		adds_bf16_to_f32(&x, (const uint16_t *)t->data + i, 1);
-		return (double)x;
+		return brief(x);
 	}
 }
 
@@ -102,7 +119,7 @@ add_scores(cJSON *to, const struct adds_record *rec, const char *const *names, s
 	size_t i;
 
 	for (i = 0; i < rec->nscores; i++) {
-		cJSON *x = isfinite((double)rec->scores[i]) ? cJSON_CreateNumber((double)rec->scores[i]) : cJSON_CreateNull();
+		cJSON *x = isfinite((double)rec->scores[i]) ? cJSON_CreateNumber(brief(rec->scores[i])) : cJSON_CreateNull();
 
 		snprintf(text, sizeof(text), "%zu", i);
 		cJSON_AddItemToObject(scores, i < labels ? names[i] : text, x);

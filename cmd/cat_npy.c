@@ -108,9 +108,7 @@ cat_npy_open(struct cat_npy *a, const char *path)
 
 	memset(a, 0, sizeof(*a));
 	if (fd < 0 || fstat(fd, &st) < 0)
-		adds_fail_errno(&cat_err, "cannot open '%s'", path);
-	if (fd < 0)
-		die("%s", cat_err.msg);
+		cat_need(adds_fail_errno(&cat_err, "cannot open '%s'", path));
 	if (!S_ISREG(st.st_mode) || st.st_size < PREFIX + 2)
 		die("%s: not a .npy file", path);
 	a->mapped = (size_t)st.st_size;
@@ -141,13 +139,13 @@ cat_npy_close(struct cat_npy *a)
 void
 cat_npy_header(char head[CAT_NPY_HEADER], enum adds_dtype dtype, int rank, const int64_t *shape, const char *path)
 {
-	char text[CAT_NPY_HEADER], dims[90];
+	char text[CAT_NPY_HEADER - PREFIX], dims[CAT_NPY_HEADER - PREFIX - 64];
 	size_t i;
 	int k, n = 0;
 
 	for (i = 0; i < TYPES && types[i].dtype != dtype; i++)
 		continue;
-	if (i == TYPES || rank > 4)
+	if (i == TYPES || rank > 3)
 		die("%s: %s with %d dimensions cannot go into a .npy file: --safetensors can hold it", path, adds_dtype_name(dtype),
 		    rank);
 	for (k = 0; k < rank; k++)

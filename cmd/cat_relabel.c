@@ -59,12 +59,12 @@ note(struct book *b, const struct adds_record *rec)
 static void
 read_index(struct book *b, const char *path)
 {
-	struct adds_reader *r = CAT_NEED_PTR(adds_reader_open_kind(cmd_input(path), 1u << ADDS_KIND_INDEX, &cat_err));
+	struct adds_reader *r = cat_need_ptr(adds_reader_open_kind(cmd_input(path), 1u << ADDS_KIND_INDEX, &cat_err));
 	const struct adds_message *m;
 	struct adds_record rec;
 	size_t labels, i;
 
-	b->header = CAT_NEED_PTR(adds_message_copy(adds_reader_header(r), &cat_err));
+	b->header = cat_need_ptr(adds_message_copy(adds_reader_header(r), &cat_err));
 	free(cat_labels(b->header, &labels));
 	while (cat_need(adds_reader_read(r, &m, &cat_err)) > 0) {
 		if (adds_record_parse(&rec, m, (int64_t)labels, &cat_err) < 0)
@@ -84,7 +84,7 @@ static struct adds_message *
 new_header(const struct book *b, const struct adds_message *old)
 {
 	static const char *const names[] = { "labels", "parents" };
-	struct adds_message *m = CAT_NEED_PTR(adds_message_copy(old, &cat_err));
+	struct adds_message *m = cat_need_ptr(adds_message_copy(old, &cat_err));
 	const cJSON *steps = cJSON_GetObjectItemCaseSensitive(adds_message_meta_const(b->header), "provenance");
 	cJSON *options = cJSON_CreateObject();
 	size_t i;
@@ -191,7 +191,7 @@ cat_relabel(const char *index, struct cat_source *s, const struct cat_options *o
 			cat_need(adds_writer_write(w, old, &cat_err));
 			continue;
 		}
-		m = CAT_NEED_PTR(adds_message_copy(old, &cat_err));
+		m = cat_need_ptr(adds_message_copy(old, &cat_err));
 		relabel(&b, m, &rec, &t);
 		cat_need(adds_writer_write(w, m, &cat_err));
 		adds_message_free(m);

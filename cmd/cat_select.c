@@ -28,6 +28,14 @@ cat_need(int rc)
 	return rc;
 }
 
+void *
+cat_need_ptr(void *p)
+{
+	if (!p)
+		die("%s", cat_err.msg);
+	return p;
+}
+
 /* one item of the list "joined" of end, unless it is there or is the header's own */
 static void
 note_provenance(struct cat_source *s, const cJSON *steps)
@@ -50,11 +58,11 @@ open_file(struct cat_source *s)
 {
 	const struct adds_message *header;
 
-	s->r = CAT_NEED_PTR(adds_reader_open(cmd_input(s->files[s->at]), NULL, &cat_err));
+	s->r = cat_need_ptr(adds_reader_open(cmd_input(s->files[s->at]), NULL, &cat_err));
 	header = adds_reader_header(s->r);
 	if (!s->join || s->at == 0) {
 		adds_message_free(s->header);
-		s->header = CAT_NEED_PTR(adds_message_copy(header, &cat_err));
+		s->header = cat_need_ptr(adds_message_copy(header, &cat_err));
 		s->number = s->chosen = 0;
 		return;
 	}
@@ -66,7 +74,7 @@ struct cat_source *
 cat_open(char **files, int n, int join, const struct cat_options *o)
 {
 	struct cat_source *s = cmd_alloc(1, sizeof(*s));
-	static char *standard[] = { (char[]){ "-" }, NULL };
+	static char dash[] = "-", *standard[] = { dash, NULL };
 
 	s->o = o;
 	s->files = n ? files : standard;
@@ -107,7 +115,7 @@ close_file(struct cat_source *s)
 
 	warn_lines(adds_reader_warnings(s->r));
 	if (end && !s->end) {
-		s->end = CAT_NEED_PTR(adds_message_copy(end, &cat_err));
+		s->end = cat_need_ptr(adds_message_copy(end, &cat_err));
 	} else if (end) {
 		note_provenance(s, cJSON_GetObjectItemCaseSensitive(adds_message_meta_const(adds_reader_header(s->r)), "provenance"));
 		list = cJSON_GetObjectItemCaseSensitive(adds_message_meta_const(end), "joined");
@@ -172,7 +180,7 @@ static uint64_t *
 rows_read(const char *path, size_t *n)
 {
 	size_t len, cap = 0;
-	char *text = CAT_NEED_PTR(adds_read_file(path, (size_t)1 << 30, &len, &cat_err)), *p = text, *end;
+	char *text = cat_need_ptr(adds_read_file(path, (size_t)1 << 30, &len, &cat_err)), *p = text, *end;
 	uint64_t *list = NULL;
 
 	for (*n = 0; *(p += strspn(p, " \t\r\n"));) {

@@ -12,14 +12,14 @@ cat_writer(const struct cat_options *o)
 {
 	const struct adds_writer_options options = { (int)o->level, o->threads != 1 };
 
-	return CAT_NEED_PTR(adds_writer_open(cmd_output(o->output ? o->output : "-"), &options, &cat_err));
+	return cat_need_ptr(adds_writer_open(cmd_output(o->output ? o->output : "-"), &options, &cat_err));
 }
 
 void
 cat_copy(struct cat_source *s, const struct cat_options *o)
 {
 	struct adds_writer *w = cat_writer(o);
-	struct adds_message *header = CAT_NEED_PTR(adds_message_copy(cat_header(s), &cat_err));
+	struct adds_message *header = cat_need_ptr(adds_message_copy(cat_header(s), &cat_err));
 	const struct adds_message *m;
 
 	if (cat_selective(o))
@@ -95,7 +95,7 @@ take(void *arg, const struct adds_message *m)
 
 	if (strcmp(record, "header") != 0)
 		return cat_need(adds_writer_write(w, m, &cat_err));
-	header = CAT_NEED_PTR(adds_message_copy(m, &cat_err));
+	header = cat_need_ptr(adds_message_copy(m, &cat_err));
 	options = cJSON_CreateObject();
 	cJSON_AddTrueToObject(options, "salvage");
 	cat_need(adds_provenance_add(header, "adds-cat", options, &cat_err));

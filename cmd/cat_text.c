@@ -182,6 +182,8 @@ put_picture(const struct adds_record *rec, const char *const *names, size_t labe
 		put_rows("is: ", rec->pos, rec->npos, names, labels);
 	if (rec->nneg)
 		put_rows("is not: ", rec->neg, rec->nneg, names, labels);
+	if (rec->neg && rec->npos + rec->nneg < labels)
+		fputs("  rest unknown", stdout);
 	if (rec->scores)
 		put_scores(rec->scores, rec->nscores, names, labels);
 }

@@ -14,11 +14,12 @@ static const struct adds_limits defaults = { ADDS_MESSAGE_LIMIT, ADDS_JSON_LIMIT
 int
 adds_reader_fail(const struct adds_reader *r, uint64_t record, uint64_t offset, struct adds_error *err)
 {
-	if (err->code == ADDS_ETRUNCATED)
-		return adds_fail(err, ADDS_ETRUNCATED, "%s: record %llu at byte %llu: %.600s: %llu records are whole, and "
-		                 "adds-cat --salvage keeps them",
-		                 r->name, (unsigned long long)record, (unsigned long long)offset,
-		                 strcmp(err->msg, "") ? err->msg : "the stream ends early, without its end record",
+	const struct adds_error e = *err;
+
+	if (e.code == ADDS_ETRUNCATED)
+		return adds_fail(err, ADDS_ETRUNCATED, "%.300s: record %llu at byte %llu: %.300s: %llu records before it are whole, "
+		                 "and adds-cat --salvage keeps them",
+		                 r->name, (unsigned long long)record, (unsigned long long)offset, e.msg,
 		                 (unsigned long long)record);
 	return adds_fail_in(err, "%s: record %llu at byte %llu", r->name, (unsigned long long)record,
 	                    (unsigned long long)offset);
@@ -166,7 +167,7 @@ finish(struct adds_reader *r, struct adds_error *err)
 	cJSON *joined = r->joined;
 
 	if (r->place != ADDS_AFTER_END)
-		return adds_fail(err, ADDS_ETRUNCATED, "%s", "");
+		return adds_fail(err, ADDS_ETRUNCATED, "the stream ends early, without its end record");
 	r->place = ADDS_AT_END;
 	r->joined = NULL;
 	if (joined && !cJSON_AddItemToObject(adds_message_meta(r->end), "joined", joined)) {

@@ -305,7 +305,6 @@ adds_reader_total(struct adds_reader *r, struct adds_error *err)
 	return rc < 0 ? rc : (int64_t)r->index->total;
 }
 
-/* is there a table at the end of every part? -1: none at all */
 int
 adds_reader_check_table(struct adds_reader *r, struct adds_error *err)
 {
