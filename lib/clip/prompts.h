@@ -39,14 +39,14 @@ int adds_prompts_make(struct adds_prompts *p, const struct adds_vocab *v, char *
 int adds_prompts_tokenize(struct adds_prompts *p, const struct adds_tokenizer *t, int context, struct adds_error *err);
 void adds_prompts_release(struct adds_prompts *p);
 
-/* The embeddings of labels from … to − 1: out f32 [to − from, E], unit length; of several prompts the mean of
- * their unit embeddings, made unit again. The bits of a label do not depend on the others. */
-int adds_prompts_embed(const struct adds_prompts *p, struct adds_clip *m, size_t from, size_t to, float *out,
+/* The embeddings of n labels (their numbers, in any order): out f32 [n, E], unit length; of several prompts the
+ * mean of their unit embeddings, made unit again. The bits of a label do not depend on the others. */
+int adds_prompts_embed(const struct adds_prompts *p, struct adds_clip *m, const size_t *labels, size_t n, float *out,
                        struct adds_error *err);
 
-/* How far to go from label from, so that a call of adds_prompts_embed takes little memory: at least one label, at
- * most 2,048 prompts if that is possible. */
-size_t adds_prompts_chunk(const struct adds_prompts *p, size_t from);
+/* How many of n labels a call of adds_prompts_embed should take to need little memory: at least one, with at most
+ * 2,048 prompts if that is possible. */
+size_t adds_prompts_chunk(const struct adds_prompts *p, const size_t *labels, size_t n);
 
 /* All of it for a vocabulary: out f32 [labels, E]. options may be NULL; truncated (may be NULL) gets the number
  * of prompts that were cut to the model's context. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * embed.c - prompts through the text tower, averaged by label */
+ * ensemble.c - prompts through the text tower, averaged by label */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,10 +11,10 @@ enum {
 	CHUNK = 2048, /* prompts whose embeddings are in memory together, unless one label has more */
 };
 
-/* a prompt in the order in which it is computed */
+/* a prompt in the order in which it is computed; row: where its embedding goes */
 struct turn {
 	int64_t length;
-	size_t prompt;
+	size_t prompt, row;
 };
 
 static int
@@ -24,7 +24,7 @@ by_length(const void *a, const void *b)
 
 	if (x->length != y->length)
 		return x->length < y->length ? -1 : 1;
-	return x->prompt < y->prompt ? -1 : x->prompt > y->prompt;
+	return x->row < y->row ? -1 : x->row > y->row;
 }
 
 /* memory of one call */
@@ -63,10 +63,10 @@ work_release(struct work *w)
 	free(w->mean);
 }
 
-/* n prompts in their turns; their embeddings go to w->all, where prompt first is row 0 */
+/* n prompts in their turns */
 static int
 run_batch(struct work *w, const struct adds_prompts *p, struct adds_clip *m, const struct turn *turn, size_t n,
-          size_t first, struct adds_error *err)
+          struct adds_error *err)
 {
 	const size_t width = (size_t)adds_clip_config(m)->E;
 	size_t i;
@@ -79,22 +79,30 @@ run_batch(struct work *w, const struct adds_prompts *p, struct adds_clip *m, con
 	if ((rc = adds_clip_texts(m, w->ids, w->at, (int64_t)n, 1, w->batch, err)) < 0)
 		return rc;
 	for (i = 0; i < n; i++)
-		memcpy(w->all + (turn[i].prompt - first) * width, w->batch + i * width, width * sizeof(*w->all));
+		memcpy(w->all + turn[i].row * width, w->batch + i * width, width * sizeof(*w->all));
 	return 0;
 }
 
-/* prompts first … first + n − 1, the short ones first */
-static int
-run(struct work *w, const struct adds_prompts *p, struct adds_clip *m, size_t first, size_t n, struct adds_error *err)
+static size_t
+prompts_of(const struct adds_prompts *p, size_t label)
 {
-	size_t i;
+	return p->first[label + 1] - p->first[label];
+}
+
+/* all prompts of the labels, the short ones first */
+static int
+run(struct work *w, const struct adds_prompts *p, struct adds_clip *m, const size_t *labels, size_t n,
+    struct adds_error *err)
+{
+	size_t i, k, rows = 0;
 	int rc;
 
 	for (i = 0; i < n; i++)
-		w->turn[i] = (struct turn){ p->at[first + i + 1] - p->at[first + i], first + i };
-	qsort(w->turn, n, sizeof(*w->turn), by_length);
-	for (i = 0; i < n; i += BATCH)
-		if ((rc = run_batch(w, p, m, w->turn + i, n - i < BATCH ? n - i : BATCH, first, err)) < 0)
+		for (k = p->first[labels[i]]; k < p->first[labels[i] + 1]; k++, rows++)
+			w->turn[rows] = (struct turn){ p->at[k + 1] - p->at[k], k, rows };
+	qsort(w->turn, rows, sizeof(*w->turn), by_length);
+	for (i = 0; i < rows; i += BATCH)
+		if ((rc = run_batch(w, p, m, w->turn + i, rows - i < BATCH ? rows - i : BATCH, err)) < 0)
 			return rc;
 	return 0;
 }
@@ -122,54 +130,68 @@ average(float *out, double *mean, const float *x, size_t n, size_t width)
 }
 
 int
-adds_prompts_embed(const struct adds_prompts *p, struct adds_clip *m, size_t from, size_t to, float *out,
+adds_prompts_embed(const struct adds_prompts *p, struct adds_clip *m, const size_t *labels, size_t n, float *out,
                    struct adds_error *err)
 {
-	const size_t width = (size_t)adds_clip_config(m)->E, first = p->first[from], n = p->first[to] - first;
+	const size_t width = (size_t)adds_clip_config(m)->E;
 	struct work w = { 0 };
-	size_t i;
-	int rc = 0;
+	size_t i, rows = 0;
+	int rc;
 
-	if (from == to)
+	if (n == 0)
 		return 0;
-	if (work_init(&w, n, adds_clip_config(m)) < 0)
-		rc = adds_fail(err, ADDS_ENOMEM, "out of memory for %zu prompts", n);
+	for (i = 0; i < n; i++)
+		rows += prompts_of(p, labels[i]);
+	if (work_init(&w, rows, adds_clip_config(m)) < 0)
+		rc = adds_fail(err, ADDS_ENOMEM, "out of memory for %zu prompts", rows);
 	else
-		rc = run(&w, p, m, first, n, err);
-	for (i = from; i < to && rc == 0; i++)
-		if (average(out + (i - from) * width, w.mean, w.all + (p->first[i] - first) * width, p->first[i + 1] - p->first[i],
-		            width))
-			rc = adds_fail(err, ADDS_EFORMAT, "the embeddings of the prompts of label %zu cancel out", i);
+		rc = run(&w, p, m, labels, n, err);
+	for (i = rows = 0; i < n && rc == 0; rows += prompts_of(p, labels[i++]))
+		if (average(out + i * width, w.mean, w.all + rows * width, prompts_of(p, labels[i]), width))
+			rc = adds_fail(err, ADDS_EFORMAT, "prompt '%.200s' and the others of its label cancel out",
+			               p->text[p->first[labels[i]]]);
 	work_release(&w);
 	return rc;
 }
 
 size_t
-adds_prompts_chunk(const struct adds_prompts *p, size_t from)
+adds_prompts_chunk(const struct adds_prompts *p, const size_t *labels, size_t n)
 {
-	size_t to = from + 1;
+	size_t i, prompts = 0;
 
-	while (to < p->labels && p->first[to + 1] - p->first[from] <= CHUNK)
-		to++;
-	return to;
+	for (i = 0; i < n; i++)
+		if ((prompts += prompts_of(p, labels[i])) > CHUNK && i)
+			break;
+	return i;
+}
+
+/* all labels in chunks; list: room for their numbers */
+static int
+embed_all(float *out, const struct adds_prompts *p, struct adds_clip *m, size_t *list, struct adds_error *err)
+{
+	size_t i, n;
+	int rc;
+
+	for (i = 0; i < p->labels; i++)
+		list[i] = i;
+	for (i = 0; i < p->labels; i += n) {
+		n = adds_prompts_chunk(p, list + i, p->labels - i);
+		if ((rc = adds_prompts_embed(p, m, list + i, n, out + i * (size_t)adds_clip_config(m)->E, err)) < 0)
+			return rc;
+	}
+	return 0;
 }
 
 static int
-embed_all(float *out, struct adds_prompts *p, struct adds_clip *m, const struct adds_prompt_options *o,
-          struct adds_error *err)
+tokenize(struct adds_prompts *p, const struct adds_clip *m, enum adds_specials specials, struct adds_error *err)
 {
 	const struct adds_clip_config *c = adds_clip_config(m);
-	struct adds_tokenizer *t = adds_tokenizer_open(adds_clip_folder(m), c->V, o ? o->specials : ADDS_SPECIALS_OPENAI, err);
-	size_t i, to;
-	int rc = -1;
+	struct adds_tokenizer *t = adds_tokenizer_open(adds_clip_folder(m), c->V, specials, err);
+	int rc;
 
 	if (!t)
 		return err ? err->code : ADDS_EFORMAT;
 	rc = adds_prompts_tokenize(p, t, c->C, err);
-	for (i = 0; i < p->labels && rc == 0; i = to) {
-		to = adds_prompts_chunk(p, i);
-		rc = adds_prompts_embed(p, m, i, to, out + i * (size_t)c->E, err);
-	}
 	adds_tokenizer_free(t);
 	return rc;
 }
@@ -179,12 +201,17 @@ adds_labels_embed(float *out, struct adds_clip *m, const struct adds_vocab *v,
                   const struct adds_prompt_options *options, size_t *truncated, struct adds_error *err)
 {
 	struct adds_prompts p = { 0 };
+	size_t *list = calloc(adds_vocab_size(v) + 1, sizeof(*list));
 	int rc;
 
-	if ((rc = adds_prompts_make(&p, v, NULL, options, err)) == 0)
-		rc = embed_all(out, &p, m, options, err);
+	if (!list)
+		return adds_fail(err, ADDS_ENOMEM, "out of memory for %zu labels", adds_vocab_size(v));
+	if ((rc = adds_prompts_make(&p, v, NULL, options, err)) == 0 &&
+	    (rc = tokenize(&p, m, options ? options->specials : ADDS_SPECIALS_OPENAI, err)) == 0)
+		rc = embed_all(out, &p, m, list, err);
 	if (truncated)
 		*truncated = p.truncated;
 	adds_prompts_release(&p);
+	free(list);
 	return rc;
 }
