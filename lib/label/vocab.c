@@ -35,6 +35,32 @@ adds_vocab_free(struct adds_vocab *v)
 	free(v);
 }
 
+struct adds_vocab *
+adds_vocab_copy(const struct adds_vocab *v, struct adds_error *err)
+{
+	struct adds_vocab *copy = adds_vocab_new();
+	size_t i, j;
+
+	if (!copy) {
+		adds_fail(err, ADDS_ENOMEM, "out of memory for a vocabulary of %zu labels", v->n);
+		return NULL;
+	}
+	for (i = 0; i < v->n; i++)
+		if (adds_vocab_add(copy, v->label[i].name, v->label[i].len, err) < 0)
+			goto fail;
+	for (i = 0; i < v->n; i++)
+		for (j = 0; j < v->label[i].nparents; j++)
+			if (adds_vocab_link(copy, (int32_t)i, v->label[i].parents[j], err) < 0)
+				goto fail;
+	for (i = 0; i < v->nplaces; i++)
+		if (adds_vocab_place(copy, v->place[i].name, v->place[i].parent, err) < 0)
+			goto fail;
+	return copy;
+fail:
+	adds_vocab_free(copy);
+	return NULL;
+}
+
 size_t
 adds_vocab_size(const struct adds_vocab *v)
 {

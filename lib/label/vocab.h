@@ -17,6 +17,7 @@ struct adds_vocab;
 
 struct adds_vocab *adds_vocab_new(void);
 void adds_vocab_free(struct adds_vocab *v);
+struct adds_vocab *adds_vocab_copy(const struct adds_vocab *v, struct adds_error *err);
 
 /* Number of labels; name of row i (NUL-terminated, borrowed); row of a name by
  * exact bytes, or -1. */

@@ -85,6 +85,23 @@ int adds_record_parse(struct adds_record *rec, const struct adds_message *m, int
 /* New record messages. bytes < 0 and NULL strings are left out. */
 struct adds_message *adds_picture_new(const void *path, size_t path_len, int64_t bytes, const char *mtime,
                                       struct adds_error *err);
+/* The same at once as the bytes of its message, for programs that write many:
+ * what adds_picture_new and adds_message_add of `pos` and `neg` would become.
+ * out has room for ADDS_PICTURE_BYTES(path_len, npos + nneg); returns the bytes used. */
+struct adds_picture_fields {
+	const char *path;
+	size_t path_len;
+	int64_t bytes, mtime;     /* mtime in nanoseconds */
+	const int32_t *pos, *neg; /* NULL: no such tensor */
+	size_t npos, nneg;
+};
+#define ADDS_PICTURE_BYTES(path_len, rows) (512 + (path_len) + 4 * (rows))
+size_t adds_picture_bytes(unsigned char *out, const struct adds_picture_fields *f);
+
+/* Writes a record that is there as canonical bytes already (of adds_picture_bytes,
+ * or of adds_message_bytes); error: it is an error record. */
+int adds_writer_write_bytes(struct adds_writer *w, const void *bytes, size_t n, int error, struct adds_error *err);
+
 struct adds_message *adds_error_new(const void *path, size_t path_len, const char *stage, const char *reason,
                                     struct adds_error *err);
 struct adds_message *adds_label_new(const char *name, size_t name_len, const float *embedding, int64_t width,

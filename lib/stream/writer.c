@@ -17,11 +17,11 @@ struct line {
 struct adds_writer {
 	struct adds_output *out;
 	ZSTD_CCtx *zstd;
-	struct adds_buf frame;  /* messages of the open frame */
-	size_t in_frame;        /* records in it */
+	struct adds_buf frame; /* messages of the open frame */
+	size_t in_frame;       /* records in it */
 	uint64_t records, errors;
-	struct adds_buf first;  /* int64_t: first record of each record frame */
-	int started;            /* the header is there */
+	struct adds_buf first; /* int64_t: first record of each record frame */
+	int started;           /* the header is there */
 	/* the compressor's side, alone or in its thread */
 	struct adds_buf work, packed; /* a frame before and after compression */
 	struct adds_buf lines;        /* struct line */
@@ -225,11 +225,40 @@ adds_writer_header(struct adds_writer *w, const struct adds_message *m, struct a
 	return close_frame(w, err);
 }
 
+/* counts a record that was appended; the frame may be full by it */
+static int
+count(struct adds_writer *w, int error, struct adds_error *err)
+{
+	const int64_t number = (int64_t)w->records;
+
+	if (w->in_frame++ == 0)
+		adds_buf_add(&w->first, &number, sizeof(number));
+	w->records++;
+	w->errors += error;
+	if (w->frame.n >= ADDS_FRAME_BYTES || w->in_frame == ADDS_FRAME_RECORDS)
+		return close_frame(w, err);
+	return 0;
+}
+
+int
+adds_writer_write_bytes(struct adds_writer *w, const void *bytes, size_t n, int error, struct adds_error *err)
+{
+	struct adds_error own;
+
+	err = err ? err : &own;
+	adds_buf_add(&w->frame, bytes, n);
+	if (w->frame.failed || n > ADDS_MESSAGE_LIMIT) {
+		w->frame.failed = 0;
+		return adds_fail(err, ADDS_ELIMIT, "%s: record %llu: no room for a message of %zu bytes",
+		                 adds_output_name(w->out), (unsigned long long)w->records, n);
+	}
+	return count(w, error, err);
+}
+
 int
 adds_writer_write(struct adds_writer *w, const struct adds_message *m, struct adds_error *err)
 {
 	const char *record = adds_message_string(m, "record");
-	const int64_t number = (int64_t)w->records;
 	struct adds_error own;
 	int rc;
 
@@ -239,13 +268,7 @@ adds_writer_write(struct adds_writer *w, const struct adds_message *m, struct ad
 		                 record ? record : "none");
 	if ((rc = append(w, m, err)) < 0)
 		return rc;
-	if (w->in_frame++ == 0)
-		adds_buf_add(&w->first, &number, sizeof(number));
-	w->records++;
-	w->errors += strcmp(record, "error") == 0;
-	if (w->frame.n >= ADDS_FRAME_BYTES || w->in_frame == ADDS_FRAME_RECORDS)
-		return close_frame(w, err);
-	return 0;
+	return count(w, strcmp(record, "error") == 0, err);
 }
 
 static struct adds_message *

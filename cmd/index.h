@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT
+ * index.h - the parts of adds-index: finding pictures, their labels, and the run
+ * that puts both into records. */
+#ifndef INDEX_H
+#define INDEX_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../lib/label/table.h"
+#include "cmd.h"
+
+/* ---- index_find.c: pictures by name ---- */
+
+/* what lies beside a picture; more than one may */
+enum {
+	INDEX_LONG_JSON = 1,  /* photo.jpg.json */
+	INDEX_SHORT_JSON = 2, /* photo.json */
+	INDEX_LONG_TEXT = 4,  /* photo.jpg.txt */
+	INDEX_SHORT_TEXT = 8, /* photo.txt */
+	INDEX_ANY = 15,
+	INDEX_NOT_LISTED = 16, /* its folder was not read: they have to be tried */
+	INDEX_FOLDER = 32,     /* no picture, but a folder that cannot be read */
+};
+
+struct index_picture {
+	const char *path;  /* as given: the argument, and what was found in it */
+	uint32_t relative; /* where the part relative to the argument begins */
+	uint8_t beside;
+};
+
+struct index_pictures {
+	struct index_picture *item;
+	size_t n, room;
+	char *chunk; /* where paths are put; former chunks stay */
+	size_t chunk_left;
+	size_t left_out; /* named files that are no pictures by name … */
+	const char *left_out_name;
+	int include_hidden;
+};
+
+/* Adds the pictures of one argument: a folder, or a file. must: it has to exist. */
+void index_find(struct index_pictures *p, const char *argument, int must);
+
+/* Adds the arguments that a file lists, one a line, or each ended by NUL. */
+void index_find_listed(struct index_pictures *p, const char *list, int nul);
+
+/* ---- index_labels.c: vocabulary and targets ---- */
+
+enum {
+	INDEX_STOP,
+	INDEX_SKIP,
+	INDEX_ADD,
+};
+
+struct index_labels {
+	struct adds_vocab *v;
+	size_t base;        /* labels of the vocabulary that was given */
+	int32_t *order;     /* rows of the base by code point, for vectors */
+	const char *origin; /* the file of the base, or NULL */
+	struct adds_table **table;
+	size_t tables;
+	int on_unknown;   /* INDEX_STOP, _SKIP, _ADD */
+	int unknown_rest; /* --unstated unknown */
+	unsigned beside;  /* which files beside a picture are read */
+	int supercategories;
+};
+
+/* The vocabulary that was named, or that lies in an argument's folder or the one
+ * above it: 1, or 0 if there is none. Dies of one that cannot be read. */
+int index_vocabulary(struct index_labels *l, const char *tags, const char *const *argument, size_t n);
+
+void index_tables(struct index_labels *l, const struct opt_list *tables, const char *const *argument, size_t n);
+
+/* Settles the names of all tables against the vocabulary; adds them with `add`. */
+void index_bind(struct index_labels *l, int add);
+
+/* Reads labels; one for each thread. */
+struct index_labeller {
+	const struct index_labels *l;
+	struct adds_vocab *v; /* the shared one; while gathering, one of its own */
+	int add;              /* unknown names become labels of v */
+	struct adds_statement_reader reader;
+	struct adds_statement statement;
+	struct adds_targets targets;
+	char *text;
+	size_t room;
+	uint64_t unknown;       /* mentions left out … */
+	char first_unknown[64]; /* … and the first of them */
+};
+
+void index_labeller_init(struct index_labeller *r, const struct index_labels *l, struct adds_vocab *v, int add);
+void index_labeller_release(struct index_labeller *r);
+
+/* The targets of a picture: 1, or 0 where it has no label file, or an error. */
+int index_label(struct index_labeller *r, const struct index_picture *p, struct adds_error *err);
+
+/* ---- index_gather.c: the first pass, which makes the vocabulary ---- */
+
+/* What the first pass found of each picture, so that no file is read twice. */
+struct index_kept;
+
+/* Reads all label files; the vocabulary then has their names as well, those that are new by
+ * code point behind the others. stop: an error ends the program. */
+struct index_kept *index_gather(struct index_labels *l, const struct index_pictures *p, int threads, int stop);
+void index_kept_free(struct index_kept *k);
+
+/* As index_label, from what was kept. */
+int index_recall(const struct index_kept *k, size_t i, struct adds_targets *g, struct adds_error *err);
+
+/* ---- index_run.c: records in order ---- */
+
+struct index_run {
+	const struct index_pictures *pictures;
+	const struct index_labels *labels;
+	const struct index_kept *kept; /* or NULL: labels are read on the way */
+	int threads, embed, by_content, require_labels;
+	int stop_labels, stop_pictures; /* of errors */
+	uint64_t seed;
+	double from, to;        /* the part that is taken, of 0 … 1 */
+	uint64_t shard, shards; /* from 0 */
+	/* counted */
+	uint64_t written, labelled, unlabelled, errors, unknown;
+	char first_error[1024], first_unknown[64];
+};
+
+void index_run(struct index_run *run, struct adds_writer *w);
+
+/* Calls work(arg, thread, i) for all i < n, in blocks, on that many threads. */
+void index_parallel(size_t n, int threads, void (*work)(void *arg, int thread, size_t i), void *arg);
+
+#endif

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: MIT
+ * index_find.c - pictures by name, in folders and lists */
+#define _DEFAULT_SOURCE /* d_type of readdir, which saves a stat for each file */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+#include "index.h"
+
+enum { CHUNK = 1 << 20 };
+
+/* a name of a folder */
+struct name {
+	const char *text;
+	uint32_t len;
+	unsigned char type;
+};
+
+struct listing {
+	struct name *item;
+	size_t n, room;
+	char *text;
+	size_t len, text_room;
+};
+
+/* a folder being walked, and those around it: a link to one of them is a loop */
+struct around {
+	const struct around *up;
+	dev_t dev;
+	ino_t ino;
+};
+
+struct walk {
+	struct index_pictures *p;
+	char *path;
+	size_t room;
+	size_t relative;
+};
+
+static int
+is_picture(const char *name, size_t len)
+{
+	static const char *const extensions[] = { ".jpg", ".jpeg", ".png", ".webp" };
+	size_t i, n;
+
+	for (i = 0; i < sizeof(extensions) / sizeof(*extensions); i++) {
+		n = strlen(extensions[i]);
+		if (len > n && strcasecmp(name + len - n, extensions[i]) == 0)
+			return 1;
+	}
+	return 0;
+}
+
+static char *
+keep(struct index_pictures *p, const char *path, size_t len)
+{
+	char *copy;
+
+	if (p->chunk_left < len + 1) {
+		p->chunk_left = len + 1 > CHUNK ? len + 1 : CHUNK;
+		p->chunk = cmd_alloc(p->chunk_left, 1);
+	}
+	copy = p->chunk;
+	memcpy(copy, path, len);
+	copy[len] = '\0';
+	p->chunk += len + 1;
+	p->chunk_left -= len + 1;
+	return copy;
+}
+
+static void
+add(struct index_pictures *p, const char *path, size_t len, size_t relative, int beside)
+{
+	if (p->n == p->room) {
+		struct index_picture *more;
+
+		p->room = p->room ? 2 * p->room : 1024;
+		if (!(more = realloc(p->item, p->room * sizeof(*more))))
+			die("out of memory for %zu pictures", p->room);
+		p->item = more;
+	}
+	p->item[p->n++] = (struct index_picture){ keep(p, path, len), (uint32_t)relative, (uint8_t)beside };
+	cmd_progress("%zu pictures found", p->n);
+}
+
+static int
+left_out(const struct index_pictures *p, const char *name)
+{
+	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strcmp(name, ".git") == 0 || strcmp(name, "@eaDir") == 0)
+		return 1;
+	return name[0] == '.' && !p->include_hidden;
+}
+
+static void
+put_name(struct listing *l, const char *name, unsigned char type)
+{
+	const size_t len = strlen(name);
+
+	if (l->n == l->room) {
+		struct name *more;
+
+		l->room = l->room ? 2 * l->room : 256;
+		if (!(more = realloc(l->item, l->room * sizeof(*more))))
+			die("out of memory for a folder of %zu names", l->room);
+		l->item = more;
+	}
+	if (l->len + len + 1 > l->text_room) {
+		char *more;
+
+		l->text_room = 2 * l->text_room + len + 4096;
+		if (!(more = realloc(l->text, l->text_room)))
+			die("out of memory for a folder of %zu names", l->room);
+		l->text = more;
+	}
+	memcpy(l->text + l->len, name, len + 1);
+	l->item[l->n++] = (struct name){ NULL, (uint32_t)len, type };
+	l->len += len + 1;
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct name *)a)->text, ((const struct name *)b)->text);
+}
+
+/* all names of an open folder, sorted by bytes */
+static int
+list(struct listing *l, const struct index_pictures *p, DIR *d)
+{
+	const struct dirent *e;
+	const char *s;
+	size_t i;
+
+	errno = 0;
+	while ((e = readdir(d))) {
+		if (!left_out(p, e->d_name))
+			put_name(l, e->d_name, e->d_type);
+		errno = 0;
+	}
+	if (errno)
+		return -1;
+	for (i = 0, s = l->text; i < l->n; s += l->item[i++].len + 1)
+		l->item[i].text = s;
+	if (l->n)
+		qsort(l->item, l->n, sizeof(*l->item), by_name);
+	return 0;
+}
+
+/* Whether the folder has the name STEM + extension, which sorts near place i:
+ * steps of doubling width, then halves. */
+static int
+lists(const struct listing *l, size_t i, const char *name, size_t stem, const char *extension)
+{
+	const size_t len = stem + strlen(extension);
+	size_t lo = 0, hi = l->n, step = 1;
+	char want[512];
+	int order;
+
+	if (len >= sizeof(want))
+		return 0;
+	memcpy(want, name, stem);
+	memcpy(want + stem, extension, len - stem + 1);
+	if (strcmp(want, l->item[i].text) > 0) {
+		for (lo = i + 1; i + step < l->n && strcmp(l->item[i + step].text, want) < 0; step *= 2)
+			lo = i + step + 1;
+		hi = i + step < l->n ? i + step + 1 : l->n;
+	} else {
+		for (hi = i; step <= i && strcmp(l->item[i - step].text, want) > 0; step *= 2)
+			hi = i - step;
+		lo = step <= i ? i - step : 0;
+	}
+	while (lo < hi) {
+		const size_t mid = lo + (hi - lo) / 2;
+
+		if ((order = strcmp(l->item[mid].text, want)) == 0)
+			return 1;
+		if (order < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return 0;
+}
+
+static int
+beside(const struct listing *l, size_t i)
+{
+	const char *name = l->item[i].text;
+	const size_t len = l->item[i].len, stem = (size_t)(strrchr(name, '.') - name);
+
+	return (lists(l, i, name, len, ".json") ? INDEX_LONG_JSON : 0) |
+	       (lists(l, i, name, stem, ".json") ? INDEX_SHORT_JSON : 0) |
+	       (lists(l, i, name, len, ".txt") ? INDEX_LONG_TEXT : 0) |
+	       (lists(l, i, name, stem, ".txt") ? INDEX_SHORT_TEXT : 0);
+}
+
+static void
+append(struct walk *w, size_t at, const char *name, size_t len)
+{
+	if (at + len + 2 > w->room) {
+		char *more = realloc(w->path, w->room = 2 * (at + len + 2));
+
+		if (!more)
+			die("out of memory for a path of %zu bytes", at + len);
+		w->path = more;
+	}
+	memcpy(w->path + at, name, len + 1);
+}
+
+static int
+is_folder(const struct walk *w, unsigned char type)
+{
+	struct stat st;
+
+	if (type == DT_DIR)
+		return 1;
+	if (type != DT_LNK && type != DT_UNKNOWN)
+		return 0;
+	return stat(w->path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static void walk(struct walk *w, size_t at, const struct around *up);
+
+/* the names of a listed folder: pictures are added, folders walked, in order */
+static void
+visit(struct walk *w, size_t at, const struct listing *l, const struct around *here)
+{
+	size_t i;
+
+	for (i = 0; i < l->n; i++) {
+		const struct name *n = &l->item[i];
+		size_t len = at;
+
+		if (len && w->path[len - 1] != '/')
+			append(w, len++, "/", 1);
+		append(w, len, n->text, n->len);
+		len += n->len;
+		if (is_folder(w, n->type))
+			walk(w, len, here);
+		else if (is_picture(n->text, n->len))
+			add(w->p, w->path, len, w->relative, beside(l, i));
+	}
+}
+
+/* the folder w->path, of at bytes */
+static void
+walk(struct walk *w, size_t at, const struct around *up)
+{
+	struct around here = { .up = up };
+	const struct around *a;
+	struct listing l = { 0 };
+	struct stat st;
+	DIR *d = opendir(w->path);
+	int failed = !d || fstat(dirfd(d), &st) < 0;
+
+	for (a = up; !failed && a; a = a->up)
+		if (a->dev == st.st_dev && a->ino == st.st_ino) {
+			say("'%s' leads back to a folder it lies in: left out", w->path);
+			closedir(d);
+			return;
+		}
+	failed = failed || list(&l, w->p, d) < 0;
+	if (failed && !up)
+		die("cannot read the folder '%s': %s", w->path, strerror(errno));
+	if (d)
+		closedir(d);
+	if (failed) {
+		add(w->p, w->path, at, w->relative < at ? w->relative : at, INDEX_FOLDER);
+	} else {
+		here.dev = st.st_dev;
+		here.ino = st.st_ino;
+		visit(w, at, &l, &here);
+	}
+	free(l.item);
+	free(l.text);
+}
+
+static void
+find_folder(struct index_pictures *p, const char *folder)
+{
+	const size_t n = strlen(folder);
+	struct walk w = { .p = p };
+
+	append(&w, 0, folder, n);
+	w.relative = n + (folder[n - 1] != '/');
+	walk(&w, n, NULL);
+	free(w.path);
+}
+
+void
+index_find(struct index_pictures *p, const char *argument, int must)
+{
+	const size_t n = strlen(argument);
+	struct stat st;
+	const int there = stat(argument, &st) == 0;
+
+	if (!there && must)
+		die("cannot open '%s': %s", argument, strerror(errno));
+	if (there && S_ISDIR(st.st_mode)) {
+		find_folder(p, argument);
+	} else if (is_picture(argument, n)) {
+		add(p, argument, n, 0, INDEX_NOT_LISTED);
+	} else {
+		if (p->left_out++ == 0)
+			p->left_out_name = keep(p, argument, n);
+	}
+}
+
+void
+index_find_listed(struct index_pictures *p, const char *name, int nul)
+{
+	FILE *f = strcmp(name, "-") == 0 ? stdin : fopen(name, "r");
+	char *line = NULL;
+	size_t room = 0;
+	ssize_t n;
+
+	if (!f)
+		die("cannot open '%s': %s", name, strerror(errno));
+	while ((n = getdelim(&line, &room, nul ? '\0' : '\n', f)) >= 0) {
+		if (n && line[n - 1] == (nul ? '\0' : '\n'))
+			line[--n] = '\0';
+		if (memchr(line, 0, (size_t)n))
+			die("'%s' holds NUL bytes: use -0 for a list whose names end with them", name);
+		if (n)
+			index_find(p, line, 0);
+	}
+	if (ferror(f))
+		die("cannot read '%s': %s", name, strerror(errno));
+	free(line);
+	if (f != stdin)
+		fclose(f);
+}

@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: MIT
+ * index_run.c - from pictures to records: threads take blocks of pictures, the
+ * main thread writes the blocks in order. */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include "../lib/stream/json.h"
+#include "../lib/stream/message.h"
+#include "index.h"
+
+enum { BLOCK = 256 };
+#define MAX_PICTURE ((size_t)512 << 20)
+
+/* what has become of a block of pictures */
+struct block {
+	size_t number; /* of the block that lies or is made here */
+	int ready, failed;
+	struct adds_buf bytes;
+	size_t end[BLOCK]; /* of each record in bytes */
+	char error[BLOCK]; /* it is an error record */
+	size_t n;
+	uint64_t labelled, unlabelled;
+	char first_error[1024];
+	struct adds_error err;
+};
+
+struct pool {
+	struct index_run *run;
+	struct block *block; /* a ring */
+	size_t ring, per_block, blocks, next, written;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+};
+
+/* one thread's own */
+struct maker {
+	struct pool *pool;
+	struct index_labeller labeller;
+	struct adds_targets recalled;
+	char *image;
+	size_t image_room;
+	pthread_t thread;
+};
+
+/* ---- one picture ---- */
+
+static void
+end_record(struct block *b, int error)
+{
+	b->error[b->n] = (char)error;
+	b->end[b->n++] = b->bytes.n;
+}
+
+static int
+put_message(struct block *b, struct adds_message *m, int error, struct adds_error *err)
+{
+	int rc;
+
+	if (!m)
+		return err->code;
+	rc = adds_message_bytes(m, &b->bytes, ADDS_JSON_LIMIT, err);
+	adds_message_free(m);
+	if (rc == 0)
+		end_record(b, error);
+	return rc;
+}
+
+/* An error becomes a record, or with stop ends the run. */
+static int
+fail(struct block *b, const struct index_picture *p, const char *stage, int stop, struct adds_error *err)
+{
+	struct adds_error why = *err;
+
+	if (stop)
+		return err->code;
+	if (!b->first_error[0])
+		memcpy(b->first_error, why.msg, sizeof(b->first_error));
+	return put_message(b, adds_error_new(p->path, strlen(p->path), stage, why.msg, err), 1, err);
+}
+
+/* the bytes of an open picture into m->image */
+static int
+read_image(struct maker *m, int fd, const char *path, size_t *len, struct adds_error *err)
+{
+	char *more;
+	ssize_t n;
+
+	for (*len = 0;; *len += (size_t)n) {
+		if (*len == m->image_room) {
+			if (m->image_room >= MAX_PICTURE)
+				return adds_fail(err, ADDS_ELIMIT, "'%s' has more than %zu bytes", path, MAX_PICTURE);
+			m->image_room = m->image_room ? 2 * m->image_room : (size_t)1 << 20;
+			if (!(more = realloc(m->image, m->image_room)))
+				return adds_fail(err, ADDS_ENOMEM, "out of memory for '%s'", path);
+			m->image = more;
+		}
+		do
+			n = read(fd, m->image + *len, m->image_room - *len);
+		while (n < 0 && errno == EINTR);
+		if (n < 0)
+			return adds_fail_errno(err, "cannot read '%s'", path);
+		if (n == 0)
+			return 0;
+	}
+}
+
+static int
+load_image(struct maker *m, const char *path, size_t *len, struct adds_error *err)
+{
+	const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	int rc;
+
+	if (fd < 0)
+		return adds_fail_errno(err, "cannot open '%s'", path);
+	rc = read_image(m, fd, path, len, err);
+	close(fd);
+	return rc;
+}
+
+/* Whether a hash lies in the part and the shard that are taken: the part by its
+ * upper 53 bits as a fraction, the shard by its remainder. */
+static int
+taken(const struct index_run *run, uint64_t hash)
+{
+	const double x = (double)(hash >> 11) * 0x1p-53;
+
+	return x >= run->from && x < run->to && hash % run->shards == run->shard;
+}
+
+static int
+put_picture(struct maker *m, struct block *b, const struct index_picture *p, const struct stat *st,
+            const struct adds_targets *g, size_t image, struct adds_error *err)
+{
+	static const int32_t none[1];
+	struct adds_picture_fields f = { .path = p->path, .path_len = strlen(p->path), .bytes = st->st_size };
+	struct adds_message *message;
+	unsigned char *bytes;
+	size_t used;
+	int64_t len = (int64_t)image;
+	int rc;
+
+	f.mtime = (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
+	if (g) {
+		f.pos = g->npos ? g->pos : none;
+		f.npos = g->npos;
+	}
+	if (g && g->has_neg) {
+		f.neg = g->nneg ? g->neg : none;
+		f.nneg = g->nneg;
+	}
+	if (!m->pool->run->embed) {
+		if (adds_buf_reserve(&b->bytes, ADDS_PICTURE_BYTES(f.path_len, f.npos + f.nneg)) < 0)
+			return adds_fail(err, ADDS_ENOMEM, "out of memory for records");
+		b->bytes.n += adds_picture_bytes(b->bytes.p + b->bytes.n, &f);
+		end_record(b, 0);
+		return 0;
+	}
+	if (!(bytes = malloc(ADDS_PICTURE_BYTES(f.path_len, f.npos + f.nneg))) || !(message = adds_message_new())) {
+		free(bytes);
+		return adds_fail(err, ADDS_ENOMEM, "out of memory for records");
+	}
+	used = adds_picture_bytes(bytes, &f);
+	rc = adds_message_parse(message, bytes, used, used, ADDS_JSON_LIMIT, &used, err);
+	if (rc == 0)
+		rc = adds_message_add(message, "image", ADDS_U8, 1, &len, m->image, err);
+	if (rc == 0 && (rc = adds_message_bytes(message, &b->bytes, ADDS_JSON_LIMIT, err)) == 0)
+		end_record(b, 0);
+	adds_message_free(message);
+	free(bytes);
+	return rc;
+}
+
+/* What is read of the picture itself: its state, and with --embed or --by content its bytes. */
+static int
+look_at(struct maker *m, const struct index_picture *p, struct stat *st, size_t *image, struct adds_error *err)
+{
+	if (p->beside & INDEX_FOLDER) {
+		const int fd = open(p->path, O_RDONLY | O_CLOEXEC | O_DIRECTORY);
+
+		if (fd < 0)
+			return adds_fail_errno(err, "cannot read the folder '%s'", p->path);
+		close(fd);
+		return adds_fail(err, ADDS_EIO, "cannot read the folder '%s'", p->path);
+	}
+	if (stat(p->path, st) < 0)
+		return adds_fail_errno(err, "cannot open '%s'", p->path);
+	if (!S_ISREG(st->st_mode))
+		return adds_fail(err, ADDS_EIO, "'%s' is not a regular file", p->path);
+	if (!m->pool->run->embed && !m->pool->run->by_content)
+		return 0;
+	return load_image(m, p->path, image, err);
+}
+
+static int
+add_picture(struct maker *m, struct block *b, size_t i, struct adds_error *err)
+{
+	struct index_run *run = m->pool->run;
+	const struct index_picture *p = &run->pictures->item[i];
+	const char *relative = p->path + p->relative;
+	const uint64_t by_path = XXH64(relative, strlen(relative), run->seed);
+	const struct adds_targets *g = run->kept ? &m->recalled : &m->labeller.targets;
+	struct stat st;
+	size_t image = 0;
+	int rc;
+
+	if (!run->by_content && !taken(run, by_path))
+		return 0;
+	rc = look_at(m, p, &st, &image, err);
+	if (run->by_content && !taken(run, rc < 0 ? by_path : XXH64(m->image, image, run->seed)))
+		return 0;
+	if (rc < 0)
+		return fail(b, p, "read", run->stop_pictures, err);
+	rc = run->kept ? index_recall(run->kept, i, &m->recalled, err) : index_label(&m->labeller, p, err);
+	if (rc < 0)
+		return fail(b, p, "label", run->stop_labels, err);
+	if (rc == 0 && run->require_labels)
+		return adds_fail(err, ADDS_EFORMAT, "'%s' has no label file (--require-labels)", p->path);
+	b->labelled += rc > 0;
+	b->unlabelled += rc == 0;
+	return put_picture(m, b, p, &st, rc > 0 ? g : NULL, image, err);
+}
+
+/* ---- blocks ---- */
+
+static void
+make_block(struct maker *m, struct block *b)
+{
+	const size_t n = m->pool->run->pictures->n, first = b->number * m->pool->per_block;
+	size_t i, last = first + m->pool->per_block;
+
+	b->bytes.n = b->n = 0;
+	b->labelled = b->unlabelled = 0;
+	b->first_error[0] = '\0';
+	b->failed = 0;
+	for (i = first; i < last && i < n && !b->failed; i++)
+		b->failed = add_picture(m, b, i, &b->err) < 0;
+	if (!b->failed && b->bytes.failed)
+		b->failed = adds_fail(&b->err, ADDS_ENOMEM, "out of memory for records") < 0;
+}
+
+/* The next block, once its place in the ring is free; NULL after the last. */
+static struct block *
+claim(struct pool *p)
+{
+	struct block *b = NULL;
+
+	pthread_mutex_lock(&p->lock);
+	while (p->next < p->blocks && p->next >= p->written + p->ring)
+		pthread_cond_wait(&p->changed, &p->lock);
+	if (p->next < p->blocks) {
+		b = &p->block[p->next % p->ring];
+		b->number = p->next++;
+	}
+	pthread_mutex_unlock(&p->lock);
+	return b;
+}
+
+static void *
+make_blocks(void *arg)
+{
+	struct maker *m = arg;
+	struct block *b;
+
+	while ((b = claim(m->pool))) {
+		make_block(m, b);
+		pthread_mutex_lock(&m->pool->lock);
+		b->ready = 1;
+		pthread_cond_broadcast(&m->pool->changed);
+		pthread_mutex_unlock(&m->pool->lock);
+	}
+	return NULL;
+}
+
+static void
+write_block(struct index_run *run, const struct block *b, struct adds_writer *w)
+{
+	struct adds_error err;
+	size_t i, at = 0;
+
+	for (i = 0; i < b->n; at = b->end[i++])
+		if (adds_writer_write_bytes(w, b->bytes.p + at, b->end[i] - at, b->error[i], &err) < 0) {
+			adds_writer_abort(w);
+			die("%s", err.msg);
+		}
+	for (i = 0; i < b->n; i++)
+		run->errors += b->error[i] != 0;
+	run->written += b->n;
+	run->labelled += b->labelled;
+	run->unlabelled += b->unlabelled;
+	if (!run->first_error[0])
+		memcpy(run->first_error, b->first_error, sizeof(run->first_error));
+	cmd_progress("%llu of %zu pictures", (unsigned long long)run->written, run->pictures->n);
+}
+
+static void
+write_blocks(struct pool *p, struct adds_writer *w)
+{
+	size_t k;
+
+	for (k = 0; k < p->blocks; k++) {
+		struct block *b = &p->block[k % p->ring];
+
+		pthread_mutex_lock(&p->lock);
+		while (!b->ready || b->number != k)
+			pthread_cond_wait(&p->changed, &p->lock);
+		pthread_mutex_unlock(&p->lock);
+		write_block(p->run, b, w);
+		if (b->failed) {
+			adds_writer_abort(w);
+			die("%s", b->err.msg);
+		}
+		pthread_mutex_lock(&p->lock);
+		b->ready = 0;
+		p->written = k + 1;
+		pthread_cond_broadcast(&p->changed);
+		pthread_mutex_unlock(&p->lock);
+	}
+}
+
+static void
+start(struct maker *m, struct pool *p)
+{
+	int rc;
+
+	m->pool = p;
+	index_labeller_init(&m->labeller, p->run->labels, p->run->labels->v, 0);
+	if ((rc = pthread_create(&m->thread, NULL, make_blocks, m)) != 0)
+		die("cannot start a thread: %s", strerror(rc));
+}
+
+static void
+stop(struct maker *m)
+{
+	struct index_run *run = m->pool->run;
+
+	pthread_join(m->thread, NULL);
+	if (!run->unknown)
+		memcpy(run->first_unknown, m->labeller.first_unknown, sizeof(run->first_unknown));
+	run->unknown += m->labeller.unknown;
+	index_labeller_release(&m->labeller);
+	free(m->image);
+}
+
+void
+index_run(struct index_run *run, struct adds_writer *w)
+{
+	struct pool p = { .run = run, .ring = 2 * (size_t)run->threads, .per_block = run->embed || run->by_content ? 1 : BLOCK };
+	struct maker *m = cmd_alloc((size_t)run->threads, sizeof(*m));
+	size_t i;
+
+	p.blocks = (run->pictures->n + p.per_block - 1) / p.per_block;
+	p.block = cmd_alloc(p.ring, sizeof(*p.block));
+	pthread_mutex_init(&p.lock, NULL);
+	pthread_cond_init(&p.changed, NULL);
+	for (i = 0; i < (size_t)run->threads; i++)
+		start(&m[i], &p);
+	write_blocks(&p, w);
+	for (i = 0; i < (size_t)run->threads; i++)
+		stop(&m[i]);
+	for (i = 0; i < p.ring; i++)
+		adds_buf_release(&p.block[i].bytes);
+	pthread_mutex_destroy(&p.lock);
+	pthread_cond_destroy(&p.changed);
+	free(p.block);
+	free(m);
+}
