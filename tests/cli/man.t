@@ -18,7 +18,7 @@ for program in "$BUILD"/adds-*; do
 	t "$name: --help and manual name the same options" 0 <<X
 page="$top/man/$name.1"
 [ -f "\$page" ] || { echo "no manual page" >&2; exit 1; }
-"$program" --help | grep -oE '^ +(-[A-Za-z], )?--[a-z0-9-]+' | grep -oE -- '--[a-z0-9-]+' | sort -u >help
+"$program" --help | grep -oE '^ +(-[A-Za-z0-9], )?--[a-z0-9-]+' | grep -oE -- '--[a-z0-9-]+' | sort -u >help
 grep -E '^\.It Fl' "\$page" | grep -oE 'Fl Fl [a-z0-9-]+|Fl -[a-z0-9-]+' | sed -e 's/Fl Fl /--/' -e 's/Fl -/--/' | sort -u >man
 diff help man >&2
 X
