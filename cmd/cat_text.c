@@ -177,7 +177,7 @@ put_picture(const struct adds_record *rec, const char *const *names, size_t labe
 	if (!rec->pos)
 		fputs("  unlabelled", stdout);
 	else if (!rec->npos)
-		fputs("  none of the labels", stdout);
+		fputs(rec->neg ? "" : "  none of the labels", stdout);
 	else
 		put_rows("is: ", rec->pos, rec->npos, names, labels);
 	if (rec->nneg)
