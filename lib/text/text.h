@@ -9,7 +9,7 @@
 #include "tokenizer.h"
 
 enum {
-	ADDS_TEXT_MAX = 32768, /* bytes of one text */
+	ADDS_TEXT_MAX = 16384, /* bytes of one text */
 };
 
 /* ---- code points ---- */

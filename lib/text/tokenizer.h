@@ -39,7 +39,7 @@ int adds_tokenizer_encode(const struct adds_tokenizer *t, const char *text, size
                           int *truncated, struct adds_error *err);
 
 /* The cleaned text: ftfy.fix_text without its guesses at wrongly decoded text (mojibake), HTML entities
- * resolved twice, white space collapsed, lowercase. The caller frees it. At most 32 KiB go in. */
+ * resolved twice, white space collapsed, lowercase. The caller frees it. At most 16 KiB go in. */
 char *adds_text_clean(const char *text, size_t len, struct adds_error *err);
 
 #endif

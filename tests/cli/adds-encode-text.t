@@ -1,0 +1,198 @@
+# adds-encode-text.t - label names to a label stream
+. ./cli/lib.sh
+. "$top/tests/cli/usual.sh"
+unset ADDS_MODEL ADDS_DATADIR
+mkmodel --shape mini model >/dev/null || exit 1
+printf 'cat\ntraffic_light\n\n  zebra crossing \r\njaguar\ta jaguar\tthe animal jaguar\n' >list.txt
+adds-encode-text -m model -o good.adds list.txt || exit 1
+adds-cat --jsonl --values good.adds >good.values
+export top
+printf '{"animal": {"cat": [], "dog": ["poodle"]}, "thing": ["traffic light"]}' >organized_Tags.json
+
+usual_options adds-encode-text --level
+usual_output adds-encode-text '-m model list.txt'
+usual_file adds-encode-text '-m model list.txt' '-m model not-there.txt'
+
+# ---- labels in ----
+t 'a list: trimmed, blank lines skipped, order kept' 0 <<'X'
+adds-cat --jsonl good.adds >text && grep -c '"record":"label"' text
+X
+has out 4
+t 'standard input is the same as a file' 0 <<'X'
+adds-encode-text -m model <list.txt >a.adds && adds-encode-text -m model - <list.txt >b.adds &&
+cat list.txt | adds-encode-text -m model >c.adds && cmp a.adds b.adds && cmp a.adds c.adds && cmp a.adds good.adds
+adds-encode-text -m model list.txt | cat | adds-cat --jsonl --values | cmp - good.values
+X
+t 'organized_Tags.json: all names at all levels, sorted' 0 <<'X'
+adds-encode-text --template '{}' --show-tokens organized_Tags.json >a
+printf 'animal\ncat\ndog\npoodle\nthing\ntraffic light\n' | adds-encode-text --template '{}' --show-tokens >b
+cmp a b
+X
+t 'a stream: its vocabulary, from a file, a pipe and a label stream' 0 <<'X'
+mkstream --kind index --records 30 --labels 5 --parents 1 -o index.adds
+mkstream --kind features --records 300 --labels 5 -o features.adds
+adds-encode-text --show-tokens index.adds >a && cat features.adds | adds-encode-text --show-tokens >b &&
+printf 'label0\nlabel1\nlabel2\nlabel3\nlabel4\n' | adds-encode-text --show-tokens >c && cmp a b && cmp a c
+adds-encode-text --show-tokens <index.adds >d && cmp a d
+adds-encode-text -m model -o l.adds index.adds && adds-encode-text --show-tokens l.adds >e && cmp a e
+adds-cat --jsonl l.adds | grep -q '"parents"'
+X
+t 'a pipe that breaks off' 1 <<'X'
+head -c 3000 features.adds | adds-encode-text --show-tokens
+X
+has err 'adds-encode-text: <stdin>: *ends early*'
+t 'a stream without a vocabulary' 1 <<'X'
+mkstream --kind index --records 3 --labels 0 -o none.adds; adds-encode-text --show-tokens none.adds
+X
+has err 'adds-encode-text: none.adds: *no vocabulary*'
+t 'a name that stands twice: both lines' 1 <<'X'
+printf 'cat\ndog\n\ncat \n' >twice; adds-encode-text --show-tokens twice
+X
+has err "adds-encode-text: 'twice' lines 1 and 4: 'cat' stands twice*"
+t 'not UTF-8' 1 <<'X'
+printf 'cat\nd\351j\340 vu\n' >latin1; adds-encode-text --show-tokens latin1
+X
+has err "adds-encode-text: 'latin1' line 2: *UTF-8*"
+t 'a prompt that is not UTF-8' 1 <<'X'
+printf 'cat\td\351j\340 vu\n' >latin1; adds-encode-text --show-tokens latin1
+X
+has err "adds-encode-text: prompt *text is not UTF-8 at its byte 1"
+t 'a tab without a label' 1 <<'X'
+printf 'cat\n\ta dog\n' | adds-encode-text --show-tokens
+X
+has err "adds-encode-text: '<stdin>' line 2: no label before the tab"
+t 'nothing' 1 <<'X'
+adds-encode-text --show-tokens </dev/null
+X
+has err "adds-encode-text: '<stdin>' holds no label"
+t 'a list that is not there' 1 <<'X'
+adds-encode-text -m model not-there
+X
+has err "adds-encode-text: cannot open 'not-there': No such file*"
+t 'two lists' 2 <<'X'
+adds-encode-text -m model list.txt list.txt
+X
+has err "adds-encode-text: one list*"
+
+# ---- prompts ----
+t 'token ids of the default prompt' 0 <<'X'
+echo traffic_light | adds-encode-text --show-tokens
+X
+has out '49406 589 1125 12844 3399 1395 49407'
+t 'underscores kept' 0 <<'X'
+echo traffic_light | adds-encode-text --show-tokens --keep-underscores
+X
+has out '49406 589 1125 12844 3399 318 1395 49407'
+t 'prompts of a label stand for the templates, word for word' 0 <<'X'
+printf 'x_y\ta_b\ta photo of a cat\n' | adds-encode-text --show-tokens --template 'no {label}'
+X
+has out '49406 320 318 321 49407
+49406 320 1125 539 320 2368 49407'
+t 'templates from options and from a file' 0 <<'X'
+printf '\357\273\277a photo of a {label}\r\n\n{}\n' >templates
+echo cat | adds-encode-text --template 'the {label} {label}' --template-file templates --show-tokens
+X
+has out '49406 518 2368 2368 49407
+49406 320 1125 539 320 2368 49407
+49406 2368 49407'
+t 'a template without a place for the label' 2 <<'X'
+adds-encode-text --template 'a photo' --show-tokens list.txt
+X
+has err "adds-encode-text: template 'a photo' has no {label} in it*"
+t 'a file without templates' 1 <<'X'
+echo >empty; adds-encode-text --template-file empty --show-tokens list.txt
+X
+has err "adds-encode-text: 'empty' has no template"
+t 'special tokens in two spellings, or as text' 0 <<'X'
+printf 'x\t<|endoftext|>\t<end_of_text>\n' >s
+for kind in openai openclip plain; do adds-encode-text --specials $kind --show-tokens s | wc -w; done | tr -s ' \n' ' '
+X
+has out '12 11 17 '
+t 'long prompts are cut, counted and named' 0 <<'X'
+long=$(printf 'word %.0s' $(seq 100))
+printf 'short\nlong\t%s\n' "$long" | adds-encode-text --show-tokens | tail -1 | wc -w | tr -d ' '
+X
+has out 77
+has err "adds-encode-text: 1 of 2 prompts are longer than 77 tokens and were cut; the first is 'word word *'"
+
+# ---- the model ----
+t 'no model' 2 <<'X'
+adds-encode-text list.txt
+X
+has err 'adds-encode-text: no model: *-m*ADDS_MODEL*'
+t 'the model of the environment, and a weight file' 0 <<'X'
+ADDS_MODEL=model adds-encode-text -o a.adds list.txt && cmp a.adds good.adds
+adds-encode-text -m model/open_clip_model.safetensors -o b.adds list.txt && cmp b.adds good.adds
+X
+t 'a model that is not there' 1 <<'X'
+adds-encode-text -m nowhere list.txt
+X
+has err "adds-encode-text: *nowhere*"
+t 'a device that is not there' 1 <<'X'
+adds-encode-text -m model --device cuda:77 list.txt >/dev/null
+X
+has err 'adds-encode-text: *'
+t 'an unknown kind of specials' 2 <<'X'
+adds-encode-text --specials german list.txt
+X
+has err "adds-encode-text: --specials: 'german' is none of openai, openclip, plain*"
+t 'tokens of a small vocabulary' 0 <<'X'
+mkdir small && gzip -dc "$top/examples/clip/bpe_simple_vocab_16e6.txt.gz" | head -1000 >small/merges.txt
+mkmodel --shape mini small >/dev/null
+adds-encode-text -m small --template '{}' --show-tokens list.txt
+X
+t 'a vocabulary of the data folder' 1 <<'X'
+mkdir -p data && ADDS_DATADIR=data adds-encode-text --show-tokens list.txt
+X
+has err "adds-encode-text: *no vocabulary*"
+
+# ---- the stream ----
+t 'the same bytes for any number of threads' 0 <<'X'
+for n in 1 2 5; do adds-encode-text -m model -j $n -o j.adds list.txt && cmp j.adds good.adds || exit 1; done
+X
+t 'an embedding does not depend on the company' 0 <<'X'
+awk 'BEGIN { for (i = 0; i < 700; i++) printf "thing%d%s\n", i, i % 3 ? "" : " of a rather long name" }' >many
+adds-encode-text -m model -o many.adds many && awk 'NR % 100 == 1' many >few && adds-encode-text -m model -o few.adds few
+adds-cat --jsonl --values few.adds | grep '"record":"label"' >a; adds-cat --jsonl --values many.adds | grep '"record":"label"' | grep -xF -f a >b
+cmp a b && test "$(wc -l <a)" -eq 7
+X
+t 'an ensemble is the mean of unit vectors, made unit' 0 <<'X'
+printf 'cat\ta photo of a cat\n' | adds-encode-text -m model >p.adds
+printf 'cat\tthe cat\n' | adds-encode-text -m model >q.adds
+echo cat | adds-encode-text -m model --template 'a photo of a {label}' --template 'the {label}' >r.adds
+for s in p q r; do adds-cat --npy $s.npy --tensor embedding $s.adds && tail -c 128 $s.npy | od -An -v -tf4 | tr -s ' ' '\n' | grep . >$s.txt; done
+paste p.txt q.txt r.txt | awk '{ s += ($1 + $2) ^ 2; m[NR] = $1 + $2; r[NR] = $3; n += $3 ^ 2 }
+	END { for (i = 1; i <= NR; i++) { d = m[i] / sqrt(s) - r[i]; if (d < -2e-7 || d > 2e-7) exit 1 } if (NR != 32 || n < .999999 || n > 1.000001) exit 1 }'
+X
+
+# ---- earlier streams ----
+t 'labels of an earlier stream are copied, also in place' 0 <<'X'
+(cat list.txt; echo walrus) >more && adds-encode-text -m model -o more.adds more
+adds-encode-text -v -m model --update good.adds -o updated.adds more 2>log && cmp updated.adds more.adds && grep -q '4 labels copied, 1 to encode' log
+cp good.adds place.adds && adds-encode-text -m model --update place.adds -o place.adds more && cmp place.adds more.adds
+adds-encode-text -v -m model --update more.adds -o back.adds list.txt 2>log && cmp back.adds good.adds && grep -q ' 0 to encode' log
+X
+t 'other prompts are encoded anew' 0 <<'X'
+adds-encode-text -m model --template '{}' -o plain.adds list.txt
+adds-encode-text -v -m model --template '{}' --update good.adds -o u.adds list.txt 2>log && cmp u.adds plain.adds && grep -q '1 labels copied, 3 to encode' log
+X
+t 'nothing is copied from another model or other options' 0 <<'X'
+mkmodel --shape mini --act quick_gelu other >/dev/null && adds-encode-text -m other -o other.adds list.txt
+adds-encode-text -m model --update other.adds -o u.adds list.txt && cmp u.adds good.adds
+adds-encode-text -m model --specials plain --update good.adds -o u.adds list.txt
+X
+has err "adds-encode-text: nothing is copied from 'other.adds': its model is not the same
+adds-encode-text: nothing is copied from 'good.adds': its options are not the same"
+t 'an earlier stream that is not there, or is none' 1 <<'X'
+adds-encode-text -m model --update features.adds -o u.adds list.txt
+X
+has err 'adds-encode-text: features.adds: *'
+t 'a broken earlier stream' 1 <<'X'
+head -c 700 good.adds >cut.adds; adds-encode-text -m model --update cut.adds -o u.adds list.txt
+X
+has err 'adds-encode-text: cut.adds: *'
+t 'what does not go together' 2 <<'X'
+adds-encode-text --show-tokens -o x list.txt
+X
+has err 'adds-encode-text: --show-tokens *'
+done_
