@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: MIT
+ * choose.c - the reading, λ and the two strengths, by what labels and pictures
+ * held out say: the lower bound (mean − 2 standard errors over labels) of the
+ * change of average precision. Ties go to the earlier grid point. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../metric/metrics.h"
+#include "ridge_inside.h"
+
+enum { SHARES = 5, SHARPNESSES = 4, LAMBDAS = 5, RHOS = 6 };
+
+static const double shares[SHARES] = { 0, 0.25, 0.5, 0.75, 1 };
+static const double sharpnesses[SHARPNESSES] = { 0, 0.5, 1, 2 };
+static const double lambdas[LAMBDAS] = { 0.1, 0.3, 1, 3, 10 };
+static const double rhos[RHOS] = { 0, 0.125, 0.25, 0.5, 0.75, 1 };
+
+int64_t
+adds_usable(int32_t *out, const int8_t *targets, int64_t n, int64_t L, const int32_t *labels, int64_t nlabels)
+{
+	int64_t i, k, count = 0;
+
+	for (k = 0; k < nlabels; k++) {
+		int positive = 0, negative = 0;
+
+		for (i = 0; i < n && !(positive && negative); i++) {
+			positive |= targets[i * L + labels[k]] > 0;
+			negative |= targets[i * L + labels[k]] == 0;
+		}
+		if (positive && negative)
+			out[count++] = labels[k];
+	}
+	return count;
+}
+
+double
+adds_lower_bound(const double *d, int64_t n, struct adds_ridge_gain *gain)
+{
+	double mean = 0, squares = 0;
+	int64_t i;
+
+	memset(gain, 0, sizeof(*gain));
+	gain->labels = n;
+	if (!n)
+		return 0;
+	for (i = 0; i < n; i++)
+		mean += d[i];
+	gain->mean = mean /= (double)n;
+	if (n == 1)
+		return mean < 0 ? mean : 0;
+	for (i = 0; i < n; i++)
+		squares += (d[i] - mean) * (d[i] - mean);
+	gain->error = sqrt(squares / (double)(n - 1)) / sqrt((double)n);
+	return mean - 2 * gain->error;
+}
+
+/* AP of each column [L]; NAN for labels outside the list or with too few positives */
+static int
+label_aps(double *ap, const float *S, const int8_t *targets, const uint8_t *listed, int64_t n, int64_t L, int threads,
+          struct adds_error *err)
+{
+	double mean;
+	const int64_t rc = adds_mean_ap(&mean, ap, NULL, S, targets, listed, n, L, ADDS_RIDGE_MIN_POSITIVES, ADDS_AP_STEP, threads, err);
+
+	return rc < 0 ? (int)rc : 0;
+}
+
+static uint8_t *
+listed_labels(int64_t L, const int32_t *labels, int64_t n, struct adds_error *err)
+{
+	uint8_t *listed = calloc((size_t)L + 1, 1);
+	int64_t k;
+
+	if (!listed) {
+		adds_fail(err, ADDS_ENOMEM, "out of memory for %lld labels", (long long)L);
+		return NULL;
+	}
+	for (k = 0; k < n; k++)
+		listed[labels[k]] = 1;
+	return listed;
+}
+
+/* ---- the reading ---- */
+
+struct reading {
+	const struct adds_tileset *s;
+	const float *texts; /* of the listed labels alone: [n, D] */
+	const int8_t *targets; /* [N, n] */
+	int64_t n;
+	const float *mean_text;
+	float *Z;
+	double *ap, *zero, *d;
+	int threads;
+};
+
+static int
+reading_bound(double *bound, struct adds_ridge_gain *gain, struct reading *r, double share, double sharp, struct adds_error *err)
+{
+	double sigma = 0;
+	int64_t k, n = 0;
+	int rc;
+
+	if ((rc = adds_read_tiles(r->Z, r->s, r->texts, r->n, r->mean_text, share, sharp, &sigma, r->threads, err)) < 0 ||
+	    (rc = label_aps(r->ap, r->Z, r->targets, NULL, r->s->n, r->n, r->threads, err)) < 0)
+		return rc;
+	for (k = 0; k < r->n; k++)
+		if (!isnan(r->zero[k]))
+			r->d[n++] = r->ap[k] - r->zero[k];
+	*bound = adds_lower_bound(r->d, n, gain);
+	return 0;
+}
+
+static int
+search_reading(double *share, double *sharp, struct adds_ridge_gain *gain, struct reading *r, struct adds_error *err)
+{
+	double sigma = 0, bound, best = 0;
+	struct adds_ridge_gain g;
+	int64_t k, judged = 0;
+	int i, j, rc;
+
+	if ((rc = adds_read_tiles(r->Z, r->s, r->texts, r->n, r->mean_text, 0, 0, &sigma, r->threads, err)) < 0 ||
+	    (rc = label_aps(r->zero, r->Z, r->targets, NULL, r->s->n, r->n, r->threads, err)) < 0)
+		return rc;
+	for (k = 0; k < r->n; k++)
+		judged += !isnan(r->zero[k]);
+	if (judged < ADDS_RIDGE_MIN_LABELS)
+		return 0;
+	for (i = 0; i < SHARES; i++)
+		for (j = 0; j < (r->s->single ? 1 : SHARPNESSES); j++) {
+			if ((rc = reading_bound(&bound, &g, r, shares[i], sharpnesses[j], err)) < 0)
+				return rc;
+			if (bound > best + 1e-9) {
+				best = bound;
+				*share = shares[i];
+				*sharp = sharpnesses[j];
+				*gain = g;
+			}
+		}
+	return 0;
+}
+
+int
+adds_choose_reading(double *share, double *sharp, struct adds_ridge_gain *gain, const struct adds_tileset *s, const float *texts,
+                    const int8_t *targets, int64_t L, const int32_t *labels, int64_t n, int threads, struct adds_error *err)
+{
+	const int64_t D = s->v.cols;
+	float *t = malloc((size_t)((n + 1) * D + s->n * n + 1) * sizeof(*t));
+	int8_t *y = malloc((size_t)(s->n * n) + 1);
+	double *ap = malloc((size_t)(3 * n + 1) * sizeof(*ap));
+	struct reading r = { s, t, y, n, t + n * D, t + (n + 1) * D, ap, ap + n, ap + 2 * n, threads };
+	int64_t i, k;
+	int rc;
+
+	*share = *sharp = 0;
+	memset(gain, 0, sizeof(*gain));
+	if (!t || !y || !ap) {
+		rc = adds_fail(err, ADDS_ENOMEM, "out of memory for %lld labels", (long long)n);
+		goto out;
+	}
+	for (k = 0; k < n; k++)
+		memcpy(t + k * D, texts + labels[k] * D, (size_t)D * sizeof(*t));
+	adds_mean_text(t + n * D, t, D, NULL, n);
+	for (i = 0; i < s->n; i++)
+		for (k = 0; k < n; k++)
+			y[i * n + k] = targets[i * L + labels[k]];
+	rc = search_reading(share, sharp, gain, &r, err);
+out:
+	free(t);
+	free(y);
+	free(ap);
+	return rc;
+}
+
+/* ---- λ and the strengths ---- */
+
+struct search {
+	const struct adds_tileset *s;
+	const float *Z, *texts;
+	const int8_t *targets;
+	int64_t L, D;
+	const int32_t *labels;
+	int64_t n;
+	double beta;
+	int steps, threads, few;
+	struct adds_strength *q;
+	uint8_t *listed; /* [L] */
+	double *zero;    /* [L] */
+	int64_t *judged; /* [q->judged] rows */
+	float *H;        /* [LAMBDAS, folds, N, L] */
+};
+
+static int64_t
+plane(const struct search *h)
+{
+	return h->s->n * h->L;
+}
+
+/* equal texts share a fold: the number of the first label with that text, modulo the folds */
+static void
+deal_folds(const struct search *h)
+{
+	int64_t i, k, distinct = 0;
+
+	for (k = 0; k < h->L; k++)
+		h->q->fold[k] = -1;
+	for (k = 0; k < h->n; k++) {
+		const float *t = h->texts + h->labels[k] * h->D;
+
+		for (i = 0; i < k; i++)
+			if (memcmp(t, h->texts + h->labels[i] * h->D, (size_t)h->D * sizeof(*t)) == 0)
+				break;
+		h->q->fold[h->labels[k]] = i < k ? h->q->fold[h->labels[i]] : (int)(distinct++ % h->q->folds);
+	}
+}
+
+static void
+copy_rows(float *Z, int8_t *y, const struct search *h, const int64_t *list, int64_t n)
+{
+	int64_t i;
+
+	for (i = 0; i < n; i++) {
+		memcpy(Z + i * h->L, h->Z + list[i] * h->L, (size_t)h->L * sizeof(*Z));
+		memcpy(y + i * h->L, h->targets + list[i] * h->L, (size_t)h->L);
+	}
+}
+
+/* one picture fold: its pictures are scored by what the others teach */
+struct fold {
+	struct adds_tileset a, b;
+	int64_t *list_a, *list_b, na, nb;
+	float *Z;
+	int8_t *y;
+	struct mat texts, p, w; /* [L, D], [R_b, L], [L, D] */
+	float *H; /* [nb, L] */
+};
+
+static void
+fold_release(struct fold *o, struct backend *b)
+{
+	b->ops->release(b, o->texts.p);
+	b->ops->release(b, o->p.p);
+	b->ops->release(b, o->w.p);
+	adds_tileset_release(&o->a);
+	adds_tileset_release(&o->b);
+	free(o->list_a);
+	free(o->list_b);
+	free(o->Z);
+	free(o->y);
+	free(o->H);
+}
+
+static int
+fold_init(struct fold *o, const struct search *h, int p, struct adds_error *err)
+{
+	struct backend *b = h->s->b;
+	int64_t i;
+	int rc;
+
+	memset(o, 0, sizeof(*o));
+	o->list_a = malloc((size_t)(h->s->n + 1) * sizeof(int64_t));
+	o->list_b = malloc((size_t)(h->s->n + 1) * sizeof(int64_t));
+	if (!o->list_a || !o->list_b)
+		return adds_fail(err, ADDS_ENOMEM, "out of memory for %lld pictures", (long long)h->s->n);
+	for (i = 0; i < h->s->n; i++)
+		if (i % ADDS_RIDGE_PICTURE_FOLDS == p)
+			o->list_b[o->nb++] = i;
+		else
+			o->list_a[o->na++] = i;
+	o->Z = malloc((size_t)(o->na * h->L + 1) * sizeof(float));
+	o->y = malloc((size_t)(o->na * h->L) + 1);
+	o->H = malloc((size_t)(o->nb * h->L + 1) * sizeof(float));
+	if (!o->Z || !o->y || !o->H)
+		return adds_fail(err, ADDS_ENOMEM, "out of memory for %lld pictures", (long long)h->s->n);
+	copy_rows(o->Z, o->y, h, o->list_a, o->na);
+	if ((rc = adds_tileset_take(&o->a, h->s, o->list_a, o->na, err)) < 0 ||
+	    (rc = adds_tileset_take(&o->b, h->s, o->list_b, o->nb, err)) < 0 ||
+	    (rc = adds_device_put(b, &o->texts, h->texts, h->L, h->D, err)) < 0 ||
+	    (rc = adds_pool_weights(&o->p, &o->b, o->texts, h->beta, err)) < 0)
+		return rc;
+	return adds_device(b, &o->w, h->L, h->D, err);
+}
+
+/* what one fit says of the held-out pictures, for one λ */
+static int
+keep_correction(struct fold *o, const struct search *h, const struct adds_ridge_fit *f, float *plane_of, struct adds_error *err)
+{
+	int64_t i;
+	int rc;
+
+	if ((rc = adds_fit_weights(o->w, f, h->texts, h->L, err)) < 0 || (rc = adds_correction(o->H, &o->b, o->p, o->w, f->mu, err)) < 0)
+		return rc;
+	for (i = 0; i < o->nb; i++)
+		memcpy(plane_of + o->list_b[i] * h->L, o->H + i * h->L, (size_t)h->L * sizeof(float));
+	return 0;
+}
+
+static int
+fit_label_fold(struct fold *o, const struct search *h, int fold, struct adds_error *err)
+{
+	int32_t *kept = malloc((size_t)(h->n + 1) * sizeof(*kept));
+	struct adds_ridge_fit f = { 0 };
+	int64_t k, n = 0;
+	int l, rc = 0;
+
+	if (!kept)
+		return adds_fail(err, ADDS_ENOMEM, "out of memory for %lld labels", (long long)h->n);
+	for (k = 0; k < h->n; k++)
+		if (h->few || h->q->fold[h->labels[k]] != fold)
+			kept[n++] = h->labels[k];
+	rc = adds_fit_init(&f, &o->a, o->Z, o->y, h->texts, h->L, kept, n, h->beta, err);
+	for (l = 0; rc == 0 && f.K && l < LAMBDAS; l++)
+		if ((rc = adds_fit_solve(&f, lambdas[l], h->steps, err)) == 0)
+			rc = keep_correction(o, h, &f, h->H + (l * h->q->folds + fold) * plane(h), err);
+	adds_fit_release(&f);
+	free(kept);
+	return rc;
+}
+
+static int
+fit_folds(const struct search *h, struct adds_error *err)
+{
+	struct fold o;
+	int p, f, rc = 0;
+
+	for (p = 0; rc == 0 && p < ADDS_RIDGE_PICTURE_FOLDS; p++) {
+		rc = fold_init(&o, h, p, err);
+		for (f = 0; rc == 0 && f < h->q->folds; f++)
+			rc = fit_label_fold(&o, h, f, err);
+		fold_release(&o, h->s->b);
+	}
+	return rc;
+}
+
+/* lower bounds of both strengths for one λ and one ρ; ap [folds, L], d, S: scratch */
+static int
+bounds(double *trained, double *held, struct adds_ridge_gain *gt, struct adds_ridge_gain *gh, const struct search *h, int l, double rho,
+       double *ap, double *d, float *S, struct adds_error *err)
+{
+	const int folds = h->q->folds;
+	int64_t i, j;
+	int f, rc;
+
+	for (f = 0; f < folds; f++) {
+		const float *H = h->H + (l * folds + f) * plane(h);
+
+		for (i = 0; i < plane(h); i++)
+			S[i] = (float)((double)h->Z[i] + rho * (double)H[i]);
+		if ((rc = label_aps(ap + f * h->L, S, h->targets, h->listed, h->s->n, h->L, h->threads, err)) < 0)
+			return rc;
+	}
+	for (j = 0; j < h->q->judged; j++) {
+		const int64_t k = h->judged[j];
+		double sum = 0;
+		int count = 0;
+
+		for (f = 0; f < folds; f++)
+			if (h->few || f != h->q->fold[k]) {
+				sum += ap[f * h->L + k] - h->zero[k];
+				count++;
+			}
+		d[j] = sum / count;
+	}
+	*trained = adds_lower_bound(d, h->q->judged, gt);
+	for (j = 0; j < h->q->judged && !h->few; j++)
+		d[j] = ap[h->q->fold[h->judged[j]] * h->L + h->judged[j]] - h->zero[h->judged[j]];
+	*held = h->few ? 0 : adds_lower_bound(d, h->q->judged, gh);
+	return 0;
+}
+
+static int
+choose(const struct search *h, double *ap, double *d, float *S, struct adds_error *err)
+{
+	double trained, held, best = 0;
+	int l, r, rc;
+
+	for (l = 0; l < LAMBDAS; l++) {
+		struct adds_strength x = *h->q;
+		struct adds_ridge_gain gt, gh = { 0 };
+		double bt = -INFINITY, bh = -INFINITY;
+
+		for (r = 0; r < RHOS; r++) {
+			if ((rc = bounds(&trained, &held, &gt, &gh, h, l, rhos[r], ap, d, S, err)) < 0)
+				return rc;
+			if (trained > bt) {
+				bt = trained;
+				x.rho_trained = rhos[r];
+				x.trained = gt;
+			}
+			if (held > bh) {
+				bh = held;
+				x.rho_untrained = h->few ? 0 : rhos[r];
+				x.untrained = gh;
+			}
+		}
+		if (l && !(bt + bh > best))
+			continue;
+		best = bt + bh;
+		x.lambda = lambdas[l];
+		*h->q = x;
+	}
+	return 0;
+}
+
+static int
+take_plane(const struct search *h, struct adds_error *err)
+{
+	const size_t cells = (size_t)(h->q->folds * plane(h));
+	int l;
+
+	if (!(h->q->H = malloc((cells + 1) * sizeof(float))))
+		return adds_fail(err, ADDS_ENOMEM, "out of memory for %zu scores", cells);
+	for (l = 0; l < LAMBDAS && lambdas[l] != h->q->lambda; l++)
+		continue;
+	memcpy(h->q->H, h->H + (size_t)l * cells, cells * sizeof(float));
+	return 0;
+}
+
+int
+adds_choose_strength(struct adds_strength *q, const struct adds_tileset *s, const float *Z, const float *texts, const int8_t *targets,
+                     int64_t L, const int32_t *labels, int64_t n, double beta, int steps, int threads, struct adds_error *err)
+{
+	struct search h = { s, Z, texts, targets, L, s->v.cols, labels, n, beta, steps, threads, 0, q, NULL, NULL, NULL, NULL };
+	double *ap = NULL, *d = NULL;
+	float *S = NULL;
+	int64_t k;
+	int rc;
+
+	memset(q, 0, sizeof(*q));
+	q->fold = malloc((size_t)(L + 1) * sizeof(*q->fold));
+	h.zero = malloc((size_t)(L + 1) * sizeof(*h.zero));
+	h.judged = malloc((size_t)(L + 1) * sizeof(*h.judged));
+	ap = malloc((size_t)(ADDS_RIDGE_LABEL_FOLDS * L + 1) * sizeof(*ap));
+	d = malloc((size_t)(L + 1) * sizeof(*d));
+	S = malloc((size_t)(plane(&h) + 1) * sizeof(*S));
+	if (!(h.listed = listed_labels(L, labels, n, err)) || !q->fold || !h.zero || !h.judged || !ap || !d || !S) {
+		rc = adds_fail(err, ADDS_ENOMEM, "out of memory for %lld scores", (long long)plane(&h));
+		goto out;
+	}
+	if ((rc = label_aps(h.zero, Z, targets, h.listed, s->n, L, threads, err)) < 0)
+		goto out;
+	for (k = 0; k < n; k++)
+		if (!isnan(h.zero[labels[k]]))
+			h.judged[q->judged++] = labels[k];
+	h.few = q->judged < ADDS_RIDGE_MIN_LABELS;
+	q->folds = h.few ? 1 : ADDS_RIDGE_LABEL_FOLDS;
+	if (!(h.H = calloc((size_t)(LAMBDAS * q->folds * plane(&h)) + 1, sizeof(*h.H)))) {
+		rc = adds_fail(err, ADDS_ENOMEM, "out of memory for %lld scores", (long long)plane(&h));
+		goto out;
+	}
+	deal_folds(&h);
+	if ((rc = fit_folds(&h, err)) == 0 && (rc = choose(&h, ap, d, S, err)) == 0)
+		rc = take_plane(&h, err);
+out:
+	free(h.listed);
+	free(h.zero);
+	free(h.judged);
+	free(h.H);
+	free(ap);
+	free(d);
+	free(S);
+	return rc;
+}
+
+void
+adds_strength_release(struct adds_strength *q)
+{
+	free(q->fold);
+	free(q->H);
+	memset(q, 0, sizeof(*q));
+}
