@@ -91,7 +91,7 @@ newton_step(struct newton *w, double penalty, int threads)
 	return moved;
 }
 
-/* deviation of the known x (ddof 1; 1 if it is 0), and the logit of the share of positives */
+/* deviation of the known x (ddof 1; 1 where nothing varies but by rounding), and the logit of the share of positives */
 static void
 newton_start(struct newton *w)
 {
@@ -109,7 +109,7 @@ newton_start(struct newton *w)
 		if (w->targets[i] >= 0)
 			squares += ((double)w->x[i] - mean) * ((double)w->x[i] - mean);
 	w->sd = n > 1 ? sqrt(squares / (n - 1)) : 0;
-	if (!(w->sd > 0))
+	if (!(w->sd > 1e-6))
 		w->sd = 1;
 	w->A = 1;
 	w->B = positives > 0 && positives < n ? log(positives / (n - positives)) : 0;

@@ -182,7 +182,7 @@ struct search {
 	const int32_t *labels;
 	int64_t n;
 	double beta;
-	int steps, threads, few;
+	int threads, few;
 	struct adds_strength *q;
 	uint8_t *listed; /* [L] */
 	double *zero;    /* [L] */
@@ -310,7 +310,7 @@ fit_label_fold(struct fold *o, const struct search *h, int fold, struct adds_err
 			kept[n++] = h->labels[k];
 	rc = adds_fit_init(&f, &o->a, o->Z, o->y, h->texts, h->L, kept, n, h->beta, err);
 	for (l = 0; rc == 0 && f.K && l < LAMBDAS; l++)
-		if ((rc = adds_fit_solve(&f, lambdas[l], h->steps, err)) == 0)
+		if ((rc = adds_fit_solve(&f, lambdas[l], 0, err)) == 0)
 			rc = keep_correction(o, h, &f, h->H + (l * h->q->folds + fold) * plane(h), err);
 	adds_fit_release(&f);
 	free(kept);
@@ -418,9 +418,9 @@ take_plane(const struct search *h, struct adds_error *err)
 
 int
 adds_choose_strength(struct adds_strength *q, const struct adds_tileset *s, const float *Z, const float *texts, const int8_t *targets,
-                     int64_t L, const int32_t *labels, int64_t n, double beta, int steps, int threads, struct adds_error *err)
+                     int64_t L, const int32_t *labels, int64_t n, double beta, int threads, struct adds_error *err)
 {
-	struct search h = { s, Z, texts, targets, L, s->v.cols, labels, n, beta, steps, threads, 0, q, NULL, NULL, NULL, NULL };
+	struct search h = { s, Z, texts, targets, L, s->v.cols, labels, n, beta, threads, 0, q, NULL, NULL, NULL, NULL };
 	double *ap = NULL, *d = NULL;
 	float *S = NULL;
 	int64_t k;

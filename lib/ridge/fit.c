@@ -345,7 +345,8 @@ adds_fit_init(struct adds_ridge_fit *f, const struct adds_tileset *s, const floa
 	for (i = 0; i < sizeof(square) / sizeof(*square); i++)
 		if ((rc = adds_device(b, square[i], f->K, f->D, err)) < 0)
 			return rc;
-	if ((rc = adds_device(b, &f->G, s->v.rows, f->block, err)) < 0 || (rc = adds_device(b, &f->E, s->n, f->block, err)) < 0 ||
+	if ((rc = adds_device(b, &f->past, (ADDS_RIDGE_STEPS + 1) * f->K, f->D, err)) < 0 ||
+	    (rc = adds_device(b, &f->G, s->v.rows, f->block, err)) < 0 || (rc = adds_device(b, &f->E, s->n, f->block, err)) < 0 ||
 	    (rc = set_texts(f, texts, beta, err)) < 0 || (rc = centre_and_scale(f, err)) < 0)
 		return rc;
 	return set_targets(f, Z, targets, L, err);
@@ -354,7 +355,7 @@ adds_fit_init(struct adds_ridge_fit *f, const struct adds_tileset *s, const floa
 void
 adds_fit_release(struct adds_ridge_fit *f)
 {
-	struct mat *const all[] = { &f->kernel, &f->u, &f->p, &f->omega, &f->phi, &f->first, &f->A, &f->R, &f->P, &f->KP, &f->Q, &f->T, &f->E, &f->G };
+	struct mat *const all[] = { &f->kernel, &f->u, &f->p, &f->omega, &f->phi, &f->first, &f->A, &f->R, &f->P, &f->KP, &f->Q, &f->T, &f->E, &f->G, &f->past };
 	size_t i;
 
 	for (i = 0; f->s && i < sizeof(all) / sizeof(*all); i++)
@@ -404,30 +405,53 @@ kernel_norm(double *out, struct adds_ridge_fit *f, struct adds_error *err)
 	return rc < 0 ? rc : f->s->b->ops->dot(f->s->b, out, f->R, f->T, err);
 }
 
+static struct mat
+past(const struct adds_ridge_fit *f, int step)
+{
+	return mat_part(f->past, step * f->K, f->K, 0, f->D);
+}
+
+/* Takes out of R what rounding left of the earlier residuals, rs[0 … steps] being
+ * their norms, and keeps R. In exact arithmetic residuals of different steps are
+ * orthogonal; in f32 they drift, and the descent takes more steps than it should. */
+static int
+reorthogonalise(double *norm, struct adds_ridge_fit *f, const double *rs, int steps, struct adds_error *err)
+{
+	const struct backend_ops *ops = f->s->b->ops;
+	double x;
+	int i, rc = kernel_norm(norm, f, err);
+
+	for (i = 0; rc == 0 && i < steps; i++)
+		if ((rc = ops->dot(f->s->b, &x, f->T, past(f, i), err)) == 0)
+			rc = ops->axpby(f->s->b, f->R, (float)(-x / rs[i]), past(f, i), 1, err);
+	if (rc == 0 && steps)
+		rc = kernel_norm(norm, f, err);
+	return rc < 0 ? rc : ops->copy(f->s->b, past(f, steps), f->R, err);
+}
+
 int
 adds_fit_solve(struct adds_ridge_fit *f, double lambda, int steps, struct adds_error *err)
 {
 	const struct backend_ops *ops = f->s->b->ops;
+	const int most = steps && steps < ADDS_RIDGE_STEPS ? steps : ADDS_RIDGE_STEPS;
 	struct backend *b = f->s->b;
-	double rs, start, next, x, alpha;
+	double rs[ADDS_RIDGE_STEPS + 1], x, alpha, beta;
 	int rc;
 
 	if ((rc = ops->fill(b, f->A, 0, err)) < 0 || (rc = ops->copy(b, f->R, f->first, err)) < 0 ||
-	    (rc = ops->copy(b, f->P, f->R, err)) < 0 || (rc = kernel_norm(&rs, f, err)) < 0 || (rc = ops->copy(b, f->KP, f->T, err)) < 0)
+	    (rc = reorthogonalise(&rs[0], f, rs, 0, err)) < 0 || (rc = ops->copy(b, f->P, f->R, err)) < 0 ||
+	    (rc = ops->copy(b, f->KP, f->T, err)) < 0)
 		return rc;
-	start = rs;
-	for (f->steps = 0; f->steps < (steps ? steps : ADDS_RIDGE_STEPS); f->steps++) {
-		if (rs <= (steps ? 0 : 1e-6 * start))
-			break;
+	for (f->steps = 0; f->steps < most && rs[f->steps] > (steps ? 0 : 1e-6 * rs[0]); f->steps++) {
 		if ((rc = apply_operator(f, lambda, err)) < 0 || (rc = ops->dot(b, &x, f->KP, f->Q, err)) < 0)
 			return rc;
-		alpha = rs / x;
-		if ((rc = ops->axpby(b, f->A, (float)alpha, f->P, 1, err)) < 0 ||
-		    (rc = ops->axpby(b, f->R, (float)-alpha, f->Q, 1, err)) < 0 || (rc = kernel_norm(&next, f, err)) < 0 ||
-		    (rc = ops->axpby(b, f->P, 1, f->R, (float)(next / rs), err)) < 0 ||
-		    (rc = ops->axpby(b, f->KP, 1, f->T, (float)(next / rs), err)) < 0)
+		alpha = rs[f->steps] / x;
+		if ((rc = ops->axpby(b, f->A, (float)alpha, f->P, 1, err)) < 0 || (rc = ops->axpby(b, f->R, (float)-alpha, f->Q, 1, err)) < 0 ||
+		    (rc = reorthogonalise(&rs[f->steps + 1], f, rs, f->steps + 1, err)) < 0)
 			return rc;
-		rs = next;
+		beta = rs[f->steps + 1] / rs[f->steps];
+		if ((rc = ops->axpby(b, f->P, 1, f->R, (float)beta, err)) < 0 || (rc = ops->axpby(b, f->KP, 1, f->T, (float)beta, err)) < 0)
+			return rc;
 	}
 	return 0;
 }

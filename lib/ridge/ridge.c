@@ -320,7 +320,7 @@ out_from_fits(struct training *t, struct adds_error *err)
 		}
 		if ((rc = adds_tileset_take(&a, &t->all, list, n, err)) == 0 &&
 		    (rc = adds_fit_init(&f, &a, Z, y, t->d->texts, t->L, t->labels, t->K, t->d->beta, err)) == 0 && f.K)
-			rc = adds_fit_solve(&f, t->q.lambda, t->o->steps, err);
+			rc = adds_fit_solve(&f, t->q.lambda, 0, err);
 		for (i = n = 0; i < t->N; i++)
 			if (i % ADDS_RIDGE_PICTURE_FOLDS == p)
 				list[n++] = i;
@@ -428,7 +428,7 @@ choose_everything(struct training *t, struct adds_error *err)
 		return rc;
 	if ((rc = read_all(t, err)) < 0 ||
 	    (rc = adds_choose_strength(&t->q, &t->part, t->part_Z, t->d->texts, t->part_targets, t->L, t->part_labels, t->part_K, t->d->beta,
-	                               t->o->steps, t->o->threads, err)) < 0)
+	                               t->o->threads, err)) < 0)
 		return rc;
 	m->lambda = t->q.lambda;
 	m->rho_trained = t->q.rho_trained;

@@ -35,7 +35,7 @@ struct adds_ridge_options {
 	int strict_zero_shot;       /* untrained labels keep CLIP's own ranking, whatever the folds say */
 	int64_t select_pictures;    /* at most that many pictures … [10,000] */
 	int64_t select_labels;      /* … and labels serve to choose strengths [512] */
-	int steps;                  /* of conjugate gradients, exactly; 0: until the residual is small */
+	int steps;                  /* of conjugate gradients in the fit on all pictures; 0: until the residual is small */
 	int threads;
 };
 

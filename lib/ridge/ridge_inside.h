@@ -74,6 +74,7 @@ struct adds_ridge_fit { /* one regression on a set of pictures: all that does no
 	struct mat first;  /* [K, D]: the first residual */
 	struct mat A, R, P, KP, KR, Q, T; /* [K, D] */
 	struct mat E, G;   /* [n, block], [R, block] */
+	struct mat past;   /* [(steps + 1)·K, D]: all residuals so far */
 	int64_t block;
 	int steps;
 };
@@ -107,7 +108,7 @@ struct adds_strength { /* result of the search */
 int adds_choose_reading(double *share, double *sharp, struct adds_ridge_gain *gain, const struct adds_tileset *s, const float *texts,
                         const int8_t *targets, int64_t L, const int32_t *labels, int64_t n, int threads, struct adds_error *err);
 int adds_choose_strength(struct adds_strength *q, const struct adds_tileset *s, const float *Z, const float *texts,
-                         const int8_t *targets, int64_t L, const int32_t *labels, int64_t n, double beta, int steps, int threads,
+                         const int8_t *targets, int64_t L, const int32_t *labels, int64_t n, double beta, int threads,
                          struct adds_error *err);
 void adds_strength_release(struct adds_strength *q);
 
