@@ -28,12 +28,27 @@ LIB_LIBS := $(call pkg,$(PACKAGES),--libs,-lzstd -lcjson -ljpeg -lpng -lwebp -lw
 SAN_FLAGS = $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 OUR_CFLAGS = -std=c11 -D_POSIX_C_SOURCE=200809L -DADDS_VERSION='"$(VERSION)"' \
 	-Wall -Wextra -fopenmp -pthread -ffp-contract=off $(SAN_FLAGS) $(LIB_CFLAGS)
-OUR_LIBS = $(LIB_LIBS) -ldnnl -lm -pthread
+OUR_LIBS = $(LIB_LIBS) $(KERN_LIBS)
+
+# ---- oneDNN: without it (a machine that only tests a GPU) all products are our own loops ----
+HAVE_DNNL := $(shell echo '\#include <oneapi/dnnl/dnnl.h>' | $(CC) $(CPPFLAGS) $(CFLAGS) -E -x c - >/dev/null 2>&1 && echo 1)
+OUR_CFLAGS += $(if $(HAVE_DNNL),,-DADDS_NO_DNNL)
+KERN_LIBS = $(if $(HAVE_DNNL),-ldnnl) $(CUDA_LIBS) -lm -pthread
 
 # ---- CUDA: auto looks for nvcc, 1 demands it, 0 never looks ----
-CUDA_ON := $(if $(filter 0,$(CUDA)),0,$(if $(shell command -v $(NVCC) 2>/dev/null),1,0))
+NVCC_PATH := $(if $(filter 0,$(CUDA)),,$(shell command -v $(NVCC) 2>/dev/null))
+CUDA_ON := $(if $(NVCC_PATH),1,0)
 ifeq ($(CUDA)$(CUDA_ON),10)
 $(error CUDA=1, but '$(NVCC)' is not there: install the CUDA toolkit or set NVCC)
+endif
+CUDA_SRC := $(if $(NVCC_PATH),$(sort $(wildcard kernels/cuda/*.cu)))
+ifneq ($(CUDA_SRC),)
+# code for Hopper, and PTX that later compilers of the driver turn into code for the rest
+CUDA_HOME ?= $(patsubst %/bin/,%,$(dir $(realpath $(NVCC_PATH))))
+GENCODE ?= -gencode arch=compute_90a,code=sm_90a -gencode arch=compute_80,code=[sm_80,compute_80]
+NVCC_FLAGS = -std=c++17 -O3 -Xcompiler=-Wall,-fopenmp,-pthread $(GENCODE)
+# the runtime is linked in and cuBLAS opened late: the program starts where there is no driver
+CUDA_LIBS = -L$(CUDA_HOME)/lib64 -lcudart_static -ldl -lrt -lstdc++
 endif
 
 # ---- lists: a room is a folder ----
@@ -41,8 +56,15 @@ ROOMS = stream label picture text clip pyramid metric decoder ridge train score
 PROGRAMS = $(patsubst cmd/%.c,%,$(sort $(wildcard cmd/adds-*.c)))
 STREAM_SRC = lib/fail.c $(sort $(wildcard lib/stream/*.c))
 CORE_SRC = $(sort $(foreach r,$(filter-out stream,$(ROOMS)),$(wildcard lib/$(r)/*.c)))
-CUDA_SRC = $(if $(filter 1,$(CUDA_ON)),$(sort $(wildcard kernels/cuda/*.cu)))
+CUDA_OBJ = $(CUDA_SRC:%.cu=$(BUILD)/%.cu.o)
 KERN_SRC = $(if $(CUDA_SRC),$(filter-out kernels/nocuda.c,$(wildcard kernels/*.c)),$(wildcard kernels/*.c)) $(sort $(wildcard kernels/cpu/*.c))
+# inner loops, compiled once for each instruction set
+SIMD_SRC = $(sort $(wildcard kernels/cpu/simd/*.c))
+X86 := $(filter x86_64%,$(shell $(CC) -dumpmachine))
+SIMD = base $(if $(X86),avx2 avx512)
+SIMD_FLAGS_avx2 = -mavx2 -mfma -mf16c
+SIMD_FLAGS_avx512 = -mavx512f -mavx512dq -mavx512vl -mavx512bw -mavx2 -mfma -mf16c -mprefer-vector-width=512
+SIMD_OBJ = $(foreach s,$(SIMD),$(SIMD_SRC:%.c=$(BUILD)/%.$(s).o))
 CMD_SRC = $(sort $(filter-out $(wildcard cmd/adds-*.c),$(wildcard cmd/*.c)))
 UNIT_SRC = $(sort $(wildcard tests/unit/*.c))
 TOOLS = $(patsubst tests/tools/%.c,$(BUILD)/tools/%,$(sort $(wildcard tests/tools/*.c)))
@@ -56,8 +78,8 @@ all: $(PROGRAMS:%=$(BUILD)/%)
 
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
-	@echo '$(CC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS) $(OUR_CFLAGS) $(OUR_LIBS) CUDA=$(CUDA_ON)' | cmp -s - $@ || \
-	 echo '$(CC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS) $(OUR_CFLAGS) $(OUR_LIBS) CUDA=$(CUDA_ON)' >$@
+	@echo '$(CC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS) $(OUR_CFLAGS) $(OUR_LIBS) CUDA=$(CUDA_SRC)' | cmp -s - $@ || \
+	 echo '$(CC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS) $(OUR_CFLAGS) $(OUR_LIBS) CUDA=$(CUDA_SRC)' >$@
 FORCE:
 
 $(BUILD)/%.o: %.c $(BUILD)/flags
@@ -73,11 +95,24 @@ $(BUILD)/paths: FORCE
 $(BUILD)/lib/text/vocabulary.o: EXTRA_CFLAGS = $(DATA_CFLAGS)
 $(BUILD)/lib/text/vocabulary.o: $(BUILD)/paths
 
+define simd_rule
+$(BUILD)/kernels/cpu/simd/%.$(1).o: kernels/cpu/simd/%.c $(BUILD)/flags
+	@mkdir -p $$(@D)
+	@$$(if $$(filter 1,$$(V)),,echo '  CC      $$< ($(1))')
+	$$(Q)$$(CC) $$(OUR_CFLAGS) $$(CPPFLAGS) $$(CFLAGS) -O3 $$(SIMD_FLAGS_$(1)) -DSIMD=$(1) -MMD -MP -c -o $$@ $$<
+endef
+$(foreach s,$(SIMD),$(eval $(call simd_rule,$(s))))
+$(BUILD)/kernels/cpu/simd.o: OUR_CFLAGS += $(if $(X86),-DADDS_X86)
+
 $(BUILD)/libadds.a: $(call obj,$(STREAM_SRC))
 	$(Q)rm -f $@ && ar rcs $@ $^
 $(BUILD)/libaddscore.a: $(call obj,$(CORE_SRC))
 	$(Q)rm -f $@ && ar rcs $@ $^
-$(BUILD)/libkern.a: $(call obj,$(KERN_SRC))
+$(BUILD)/%.cu.o: %.cu $(BUILD)/flags
+	@mkdir -p $(@D)
+	@$(if $(filter 1,$(V)),,echo '  NVCC    $<')
+	$(Q)$(NVCC) $(NVCC_FLAGS) -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
+$(BUILD)/libkern.a: $(call obj,$(KERN_SRC)) $(SIMD_OBJ) $(CUDA_OBJ)
 	$(Q)rm -f $@ && ar rcs $@ $^
 
 link = $(CC) $(OUR_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(OUR_LIBS)
@@ -101,8 +136,21 @@ $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(LIBS)
 	@mkdir -p $(@D)
 	$(Q)$(link)
 
+# ---- the conformance suite of the kernels: needs a compiler, and oneDNN or nvcc where they are ----
+DEVICE_SRC = $(sort $(wildcard tests/device/*.c))
+kernel_link = $(CC) $(OUR_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(KERN_LIBS)
+$(BUILD)/device: $(call obj,$(DEVICE_SRC)) $(BUILD)/libkern.a $(BUILD)/lib/fail.o
+	$(Q)$(kernel_link)
+$(BUILD)/bench/kernels: $(BUILD)/tests/bench/kernels.o $(BUILD)/libkern.a $(BUILD)/lib/fail.o
+	@mkdir -p $(@D)
+	$(Q)$(kernel_link)
+check-device: $(BUILD)/device
+	$(BUILD)/device
+bench-device: $(BUILD)/bench/kernels
+	$(BUILD)/bench/kernels
+
 # ---- check ----
-check: all $(BUILD)/unit $(TOOLS) $(FUZZERS)
+check: all $(BUILD)/device $(BUILD)/unit $(TOOLS) $(FUZZERS)
 	@BUILD='$(CURDIR)/$(BUILD)' sh tests/run
 bench: all $(BENCHES) $(TOOLS)
 	@BUILD='$(CURDIR)/$(BUILD)' sh tests/bench/run
@@ -151,6 +199,6 @@ dist:
 clean:
 	rm -rf build
 
-.PHONY: all check bench figures deps demo install uninstall dist clean FORCE
+.PHONY: all check check-device bench-device bench figures deps demo install uninstall dist clean FORCE
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

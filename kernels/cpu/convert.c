@@ -109,7 +109,7 @@ cpu_convert(struct backend *b, struct mat y, struct mat x, struct adds_error *er
 
 	(void)err;
 	assert(y.rows == x.rows && y.cols == x.cols);
-#pragma omp parallel for num_threads(cpu_threads(b, y.rows * y.cols))
+#pragma omp parallel for num_threads(cpu_threads(b, y.rows *y.cols))
 	for (r = 0; r < y.rows; r++)
 		convert_row(mat_at(y, r, 0), y.t, mat_at(x, r, 0), x.t, y.cols);
 	return 0;
@@ -122,7 +122,7 @@ cpu_gather(struct backend *b, struct mat y, struct mat x, const int32_t *index, 
 
 	(void)err;
 	assert(y.cols == x.cols);
-#pragma omp parallel for num_threads(cpu_threads(b, y.rows * y.cols))
+#pragma omp parallel for num_threads(cpu_threads(b, y.rows *y.cols))
 	for (r = 0; r < y.rows; r++)
 		if (y.t == x.t)
 			memcpy(mat_at(y, r, 0), mat_at(x, index[r], 0), (size_t)y.cols * dtype_size(y.t));

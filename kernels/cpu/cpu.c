@@ -6,6 +6,7 @@
 
 #include "cpu.h"
 #include "product.h"
+#include "simd.h"
 
 static void
 cpu_close(struct backend *b)
@@ -86,8 +87,10 @@ cpu_open(int threads, struct adds_error *err)
 	b->threads = threads > 0 ? threads : omp_get_num_procs();
 	b->bf16 = traits.bf16;
 	b->int8 = traits.int8;
+	s->steady = traits.steady;
+	s->simd = cpu_simd_best(traits.avx512);
 	snprintf(b->device, sizeof(b->device), "cpu, %d thread%s, %s", b->threads, b->threads == 1 ? "" : "s",
-	         traits.isa);
+	         *traits.isa ? traits.isa : s->simd->name);
 	if ((s->products = products_new(err)))
 		return b;
 	cpu_close(b);

@@ -14,9 +14,12 @@
 #include "../kernels.h"
 
 struct products;
+struct simd;
 
 struct cpu_state {
-	struct products *products; /* matrix products ready to run, by shape */
+	struct products *products; /* the library's matrix products ready to run, by shape */
+	int steady;                /* 1: f32 products are the library's too; else blocked.h's */
+	const struct simd *simd;
 };
 
 static inline struct cpu_state *
@@ -90,10 +93,6 @@ void cpu_store(void *y, enum dtype t, const float *x, int64_t n);
 /* memory for working, aligned to 64 bytes; NULL with err filled */
 void *cpu_scratch(size_t bytes, struct adds_error *err);
 
-float cpu_activate(float x, enum activation a);
-float cpu_activate_slope(float x, enum activation a);
-void cpu_activate_row(float *y, const float *x, enum activation a, int64_t n);
-
 /* ---- the operations, file by file; see kernels.h ---- */
 
 /* memory.c */
@@ -125,7 +124,7 @@ int cpu_softmax(struct backend *b, struct mat y, struct mat x, float scale, stru
 int cpu_softmax_backward(struct backend *b, struct mat dx, struct mat y, struct mat dy, float scale,
                          struct adds_error *err);
 
-/* attention.c, attention_backward.c */
+/* attention.c */
 int cpu_attention(struct backend *b, struct mat y, float *lse, struct mat q, struct mat k, struct mat v, int heads,
                   float scale, int causal, struct segs qs, struct segs ks, struct adds_error *err);
 int cpu_attention_backward(struct backend *b, struct mat dq, struct mat dk, struct mat dv, struct mat dy, struct mat y,

@@ -4,17 +4,17 @@
  * once for each kind of work and kept; it may run on several threads at once,
  * since its working memory is ours.
  */
+#include "cpu.h"
+#include "product.h"
+
 #ifndef ADDS_NO_DNNL
 #include <oneapi/dnnl/dnnl.h>
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "cpu.h"
-#include "product.h"
-
 enum {
 	BUCKETS = 1024,
-	POOL = 256,  /* working memories kept */
+	POOL = 256, /* working memories kept */
 };
 
 #if DNNL_VERSION_MAJOR >= 3
@@ -61,7 +61,15 @@ desc_free(desc d)
 static dnnl_status_t
 desc_new(desc *d, const dnnl_dims_t dims, int32_t t, const dnnl_dims_t strides)
 {
-	const dnnl_data_type_t type = t == DT_F32 ? dnnl_f32 : t == DT_BF16 ? dnnl_bf16 : dnnl_f16;
+	static const dnnl_data_type_t types[] = {
+		[DT_F32] = dnnl_f32,
+		[DT_BF16] = dnnl_bf16,
+		[DT_F16] = dnnl_f16,
+		[DT_I8] = dnnl_s8,
+		[DT_U8] = dnnl_u8,
+		[DT_I32] = dnnl_s32,
+	};
+	const dnnl_data_type_t type = types[t];
 
 #if DNNL_VERSION_MAJOR >= 3
 	return dnnl_memory_desc_create_with_strides(d, 2, dims, type, strides);
@@ -370,12 +378,10 @@ struct product_traits
 products_traits(void)
 {
 	const unsigned isa = (unsigned)dnnl_get_effective_cpu_isa();
-	struct product_traits t = { 0, 0, 0, "generic" };
+	struct product_traits t = { 0, 0, 0, 0, "" };
 
-	if ((isa & dnnl_cpu_isa_avx2) == dnnl_cpu_isa_avx2)
-		t.isa = "AVX2";
 	if ((isa & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core) {
-		t.steady = 1;
+		t.avx512 = t.steady = 1;
 		t.isa = "AVX-512";
 	}
 	if ((isa & dnnl_cpu_isa_avx512_core_vnni) == dnnl_cpu_isa_avx512_core_vnni) {
@@ -390,6 +396,4 @@ products_traits(void)
 		t.isa = "AMX";
 	return t;
 }
-#else
-typedef int products_are_in_plain_c;
 #endif

@@ -29,7 +29,7 @@ cpu_patchify(struct backend *b, struct mat y, const uint8_t *images, const float
 
 	(void)err;
 	assert(patch <= 512 && y.rows == n * g * g && y.cols == 3 * patch * patch);
-#pragma omp parallel for num_threads(cpu_threads(b, y.rows * y.cols))
+#pragma omp parallel for num_threads(cpu_threads(b, y.rows *y.cols))
 	for (i = 0; i < n * g; i++)
 		patch_line(y, i * g, images + (size_t)(i / g) * (size_t)side * (size_t)side * 3, table, side, patch,
 		           (int)(i % g));
@@ -54,7 +54,7 @@ cpu_embed_patches(struct backend *b, struct mat y, struct mat x, const float *cl
 
 	(void)err;
 	assert(y.rows == n * T && x.rows == n * g2 && x.cols == d);
-#pragma omp parallel for num_threads(cpu_threads(b, y.rows * d))
+#pragma omp parallel for num_threads(cpu_threads(b, y.rows *d))
 	for (i = 0; i < n * T; i++) {
 		const int64_t t = i % T, j = cls ? t - 1 : t;
 
@@ -72,7 +72,7 @@ cpu_embed_tokens(struct backend *b, struct mat y, const int32_t *id, const int32
 
 	(void)err;
 	assert(table.cols == d);
-#pragma omp parallel for num_threads(cpu_threads(b, y.rows * d))
+#pragma omp parallel for num_threads(cpu_threads(b, y.rows *d))
 	for (i = 0; i < y.rows; i++) {
 		cpu_load(row_f32(y, i), mat_at(table, id[i], 0), table.t, d);
 		add_rows(row_f32(y, i), row_f32(y, i), pos + at[i] * d, d);

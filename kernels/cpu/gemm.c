@@ -1,22 +1,27 @@
 /* SPDX-License-Identifier: MIT
- * gemm.c - independent products, cut into blocks by their shape alone */
+ *
+ * gemm.c - independent products. Where the library keeps a row's bits steady
+ * it computes them, one after the other or, when there are many, a thread
+ * each; else blocked.h's loops do.
+ */
 #include <omp.h>
 #include <stdlib.h>
 
+#include "blocked.h"
 #include "cpu.h"
 #include "product.h"
 
 enum {
-	ROWS = 256, /* of a block of C */
-	COLS = 512,
-	DEEP = 2047, /* longest sum taken at once */
+	DEEP = 2047, /* longest sum that the library is given: longer ones it may cut by the number of threads */
 };
 
 static int64_t
-blocks_of(const struct gemm_job *j)
+inner(const struct gemm_job *j)
 {
-	return ceil_div(j->c.rows, ROWS) * ceil_div(j->c.cols, COLS);
+	return j->ta ? j->a.rows : j->a.cols;
 }
+
+/* ---- by the library ---- */
 
 static void
 scale_block(struct mat c, float beta)
@@ -25,77 +30,98 @@ scale_block(struct mat c, float beta)
 
 	for (r = 0; r < c.rows; r++)
 		for (i = 0; i < c.cols; i++)
-			row_f32(c, r)[i] = beta == 0 ? 0 : beta * row_f32(c, r)[i];
+			row_f32(c, r)[i] *= beta;
 }
 
-/* C = alpha·op(A)·op(B) + beta·C, sums in pieces of DEEP */
+/* can the library do it? */
 static int
-run(struct backend *b, struct mat c, struct mat a, struct mat w, const struct gemm_job *j, int threads,
-    struct adds_error *err)
+fits(const struct backend *b, const struct gemm_job *j)
 {
-	const int64_t K = j->ta ? a.rows : a.cols;
-	const int64_t aj = j->ta ? a.ld : 1, bi = j->tb ? 1 : w.ld;
+	return cpu_state(b)->steady && j->a.t == DT_F32 && j->b.t == DT_F32 && inner(j) && j->c.rows && j->c.cols;
+}
+
+static int
+run_library(struct backend *b, const struct gemm_job *j, int threads, struct adds_error *err)
+{
+	const int64_t K = inner(j), aj = j->ta ? j->a.ld : 1, bi = j->tb ? 1 : j->b.ld;
 	struct product p;
 	int64_t k;
 	int rc;
 
-	if (!K || (j->beta != 0 && j->beta != 1))
-		scale_block(c, j->beta);
+	if (j->beta != 0 && j->beta != 1)
+		scale_block(j->c, j->beta);
 	for (k = 0; k < K; k += DEEP) {
 		memset(&p, 0, sizeof(p));
-		p.m = c.rows;
-		p.n = c.cols;
+		p.m = j->c.rows;
+		p.n = j->c.cols;
 		p.k = min_i64(DEEP, K - k);
-		p.ai = j->ta ? 1 : a.ld;
+		p.ai = j->ta ? 1 : j->a.ld;
 		p.aj = aj;
 		p.bi = bi;
-		p.bj = j->tb ? w.ld : 1;
-		p.ci = c.ld;
-		p.at = a.t;
-		p.bt = w.t;
+		p.bj = j->tb ? j->b.ld : 1;
+		p.ci = j->c.ld;
+		p.at = j->a.t;
+		p.bt = j->b.t;
 		p.add = k > 0 || j->beta != 0;
 		p.alpha = j->alpha;
 		p.threads = threads;
-		rc = product_run(cpu_state(b)->products, &p, c.p, (char *)a.p + (size_t)(k * aj) * dtype_size(a.t),
-		                 (char *)w.p + (size_t)(k * bi) * dtype_size(w.t), NULL, err);
+		rc = product_run(cpu_state(b)->products, &p, j->c.p, mat_at(j->a, j->ta ? k : 0, j->ta ? 0 : k),
+		                 mat_at(j->b, j->tb ? 0 : k, j->tb ? k : 0), NULL, err);
 		if (rc < 0)
 			return rc;
 	}
 	return 0;
 }
 
-/* block number i of job j */
+/* a copy of m in bf16; its memory is the caller's to free */
 static int
-run_block(struct backend *b, const struct gemm_job *j, int64_t i, struct adds_error *err)
+round_to_bf16(struct mat *m, int threads, struct adds_error *err)
 {
-	const int64_t wide = ceil_div(j->c.cols, COLS), r0 = i / wide * ROWS, c0 = i % wide * COLS;
-	const int64_t rows = min_i64(ROWS, j->c.rows - r0), cols = min_i64(COLS, j->c.cols - c0);
-	const struct mat a = j->ta ? mat_part(j->a, 0, j->a.rows, r0, rows) : mat_part(j->a, r0, rows, 0, j->a.cols);
-	const struct mat w = j->tb ? mat_part(j->b, c0, cols, 0, j->b.cols) : mat_part(j->b, 0, j->b.rows, c0, cols);
+	struct mat narrow = mat_of(NULL, DT_BF16, m->rows, m->cols);
+	int64_t r;
 
-	return run(b, mat_part(j->c, r0, rows, c0, cols), a, w, j, 1, err);
+	if (!(narrow.p = cpu_scratch((size_t)(m->rows * m->cols) * sizeof(uint16_t), err)))
+		return ADDS_ENOMEM;
+#pragma omp parallel for num_threads(threads)
+	for (r = 0; r < m->rows; r++)
+		cpu_store(mat_at(narrow, r, 0), DT_BF16, row_f32(*m, r), m->cols);
+	*m = narrow;
+	return 0;
 }
 
 static int
-run_blocks(struct backend *b, const struct gemm_job *jobs, const int64_t *first, int64_t n, struct adds_error *err)
+by_library(struct backend *b, const struct gemm_job *j, enum precision prec, int threads, struct adds_error *err)
 {
-	const int64_t total = first[n];
+	struct gemm_job narrow = *j;
+	int rc;
+
+	if (prec != PREC_BF16)
+		return run_library(b, j, threads, err);
+	if ((rc = round_to_bf16(&narrow.a, threads, err)) < 0)
+		return rc;
+	if ((rc = round_to_bf16(&narrow.b, threads, err)) == 0) {
+		rc = run_library(b, &narrow, threads, err);
+		free(narrow.b.p);
+	}
+	free(narrow.a.p);
+	return rc;
+}
+
+/* a thread each */
+static int
+many_by_library(struct backend *b, const struct gemm_job *jobs, int64_t n, enum precision prec, struct adds_error *err)
+{
 	struct adds_error *out = err, mine;
 	int64_t i;
 	int rc = 0;
 
-#pragma omp parallel private(mine) num_threads((int)min_i64(b->threads, total ? total : 1))
+#pragma omp parallel private(mine) num_threads((int)min_i64(b->threads, n))
 	{
-		int64_t j = 0;
-
 		omp_set_num_threads(1);
 #pragma omp for schedule(dynamic)
-		for (i = 0; i < total; i++) {
-			int code;
+		for (i = 0; i < n; i++) {
+			const int code = by_library(b, &jobs[i], prec, 1, &mine);
 
-			while (i >= first[j + 1])
-				j++;
-			code = run_block(b, &jobs[j], i - first[j], &mine);
 			if (code < 0)
 #pragma omp critical(cpu_error)
 			{
@@ -108,23 +134,94 @@ run_blocks(struct backend *b, const struct gemm_job *jobs, const int64_t *first,
 	return rc;
 }
 
+static int
+few_by_library(struct backend *b, const struct gemm_job *jobs, int64_t n, enum precision prec, struct adds_error *err)
+{
+	const int before = omp_get_max_threads();
+	int64_t i;
+	int rc = 0;
+
+	omp_set_num_threads(b->threads);
+	for (i = 0; rc == 0 && i < n; i++)
+		rc = by_library(b, &jobs[i], prec, b->threads, err);
+	omp_set_num_threads(before);
+	return rc;
+}
+
+/* ---- by our own loops ---- */
+
+static struct blocked
+blocked_of(const struct gemm_job *j)
+{
+	struct blocked w = { .a = j->a.p, .b = j->b.p, .alpha = j->alpha, .beta = j->beta };
+
+	w.m = j->c.rows;
+	w.n = j->c.cols;
+	w.k = inner(j);
+	w.ai = j->ta ? 1 : j->a.ld;
+	w.aj = j->ta ? j->a.ld : 1;
+	w.bi = j->tb ? 1 : j->b.ld;
+	w.bj = j->tb ? j->b.ld : 1;
+	w.at = j->a.t;
+	w.bt = j->b.t;
+	w.y = j->c;
+	if (j->beta != 0)
+		w.r = j->c;
+	return w;
+}
+
+static int
+by_blocks(struct backend *b, const struct gemm_job *jobs, int64_t n, struct adds_error *err)
+{
+	struct blocked *list = cpu_scratch((size_t)n * sizeof(*list), err);
+	int64_t i;
+	int rc;
+
+	if (!list)
+		return ADDS_ENOMEM;
+	for (i = 0; i < n; i++)
+		list[i] = blocked_of(&jobs[i]);
+	rc = blocked_run(cpu_state(b)->simd, list, n, b->threads, err);
+	free(list);
+	return rc;
+}
+
+static void
+check(const struct gemm_job *j)
+{
+	assert((j->ta ? j->a.cols : j->a.rows) == j->c.rows);
+	assert((j->tb ? j->b.rows : j->b.cols) == j->c.cols);
+	assert(inner(j) == (j->tb ? j->b.cols : j->b.rows));
+	assert(j->c.t == DT_F32);
+}
+
+/* a mixed lot: each by what it would be computed with alone */
+static int
+one_by_one(struct backend *b, const struct gemm_job *jobs, int64_t n, enum precision prec, struct adds_error *err)
+{
+	int64_t i;
+	int rc = 0;
+
+	if (!cpu_state(b)->steady)
+		return by_blocks(b, jobs, n, err);
+	for (i = 0; rc == 0 && i < n; i++)
+		rc = cpu_gemm(b, &jobs[i], 1, prec, err);
+	return rc;
+}
+
 int
 cpu_gemm(struct backend *b, const struct gemm_job *jobs, int64_t n, enum precision prec, struct adds_error *err)
 {
-	int64_t *first, i;
-	int rc;
+	int64_t i, fitting = 0;
 
-	(void)prec;
-	if (!(first = cpu_scratch((size_t)(n + 1) * sizeof(*first), err)))
-		return ADDS_ENOMEM;
-	first[0] = 0;
 	for (i = 0; i < n; i++) {
-		assert((jobs[i].ta ? jobs[i].a.cols : jobs[i].a.rows) == jobs[i].c.rows);
-		assert((jobs[i].tb ? jobs[i].b.rows : jobs[i].b.cols) == jobs[i].c.cols);
-		assert((jobs[i].ta ? jobs[i].a.rows : jobs[i].a.cols) == (jobs[i].tb ? jobs[i].b.cols : jobs[i].b.rows));
-		first[i + 1] = first[i] + blocks_of(&jobs[i]);
+		check(&jobs[i]);
+		fitting += fits(b, &jobs[i]);
 	}
-	rc = run_blocks(b, jobs, first, n, err);
-	free(first);
-	return rc;
+	if (fitting < n) /* their bits must not hang on their company: */
+		return n == 1 ? by_blocks(b, jobs, n, err) : one_by_one(b, jobs, n, prec, err);
+	prec = backend_precision(b, prec);
+	if (n >= 2 * b->threads)
+		return many_by_library(b, jobs, n, prec, err);
+	return few_by_library(b, jobs, n, prec, err);
 }

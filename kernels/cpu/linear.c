@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: MIT
- * linear.c - rows times a weight matrix, with bias, activation and residual */
+ *
+ * linear.c - rows times a weight matrix, with bias, activation and residual.
+ * By the library where it keeps a row's bits steady, else by blocked.h's loops.
+ */
 #include <omp.h>
 #include <stdlib.h>
 
+#include "blocked.h"
 #include "cpu.h"
+#include "linear.h"
 #include "product.h"
 
 enum {
-	BLOCK = 256, /* rows of a segment that one thread computes where bits depend on the cut */
-};
-
-struct packed {
-	const float *w;  /* where it is read: the caller's array, or own */
-	float *own;
-	int64_t n, k, bi, bj; /* element (i of k, j of n) is at i·bi + j·bj */
+	WORTH = 512, /* rows that a weight must have met before panels of it are kept */
 };
 
 int
@@ -22,139 +21,193 @@ cpu_pack(struct backend *b, struct packed **out, const void *w, enum dtype t, in
 {
 	struct packed *p = calloc(1, sizeof(*p));
 
-	(void)b;
-	(void)prec;
 	*out = p;
 	if (!p)
 		return adds_fail(err, ADDS_ENOMEM, "out of memory");
+	p->w = w;
+	p->t = t;
 	p->n = n;
 	p->k = k;
 	p->bi = transposed ? n : 1;
 	p->bj = transposed ? 1 : k;
-	p->w = w;
-	if (t == DT_F32)
-		return 0;
-	if (!(p->own = cpu_scratch((size_t)(n * k) * sizeof(*p->own), err))) {
-		free(p);
-		*out = NULL;
-		return ADDS_ENOMEM;
-	}
-	cpu_load(p->own, w, t, n * k);
-	p->w = p->own;
+	p->prec = backend_precision(b, prec);
 	return 0;
+}
+
+/* what copies take beside the caller's array */
+static size_t
+copies(const struct backend *b, const struct packed *w)
+{
+	const size_t n = (size_t)w->n, k = (size_t)w->k;
+	size_t sum = 0;
+
+	if (w->panels)
+		sum += blocked_panel_bytes(cpu_state(b)->simd, w->n, w->k);
+	if (w->plain)
+		sum += n * k * (w->prec == PREC_BF16 ? 2 : 4);
+	if (w->w8)
+		sum += n * k + n * (sizeof(*w->scale8) + sizeof(*w->sum8));
+	return sum;
 }
 
 void
 cpu_unpack(struct backend *b, struct packed *w)
 {
-	(void)b;
 	if (!w)
 		return;
-	free(w->own);
+	b->packed_bytes -= copies(b, w);
+	free(w->panels);
+	free(w->plain);
+	free(w->w8);
+	free(w->scale8);
+	free(w->sum8);
 	free(w);
 }
 
+/* ---- by our own loops ---- */
+
+/* Panels pay off after a while; without memory for them it goes on without. */
 static void
-product_of(struct product *p, struct mat y, struct mat x, const struct packed *w, const float *bias,
-           enum activation act, int add, int threads)
+consider_panels(struct backend *b, struct packed *w, int64_t rows)
 {
-	memset(p, 0, sizeof(*p));
-	p->m = x.rows;
-	p->n = w->n;
-	p->k = w->k;
-	p->ai = x.ld;
-	p->aj = 1;
-	p->bi = w->bi;
-	p->bj = w->bj;
-	p->ci = y.ld;
-	p->at = x.t;
-	p->ct = y.t;
-	p->bias = bias != NULL;
-	p->act = act;
-	p->add = add;
-	p->alpha = 1;
-	p->threads = threads;
+	const struct simd *simd = cpu_state(b)->simd;
+	const size_t bytes = blocked_panel_bytes(simd, w->n, w->k);
+
+	w->seen += rows;
+	if (w->panels || w->seen < WORTH || !w->k)
+		return;
+	if (!(w->panels = cpu_scratch(bytes, NULL)))
+		return;
+	blocked_pack(simd, w->panels, w->w, w->t, w->bi, w->bj, w->n, w->k, b->threads);
+	b->packed_bytes += bytes;
 }
 
-/* some rows: the residual is laid down first, then added to */
 static int
-some_rows(struct backend *b, struct mat y, struct mat x, const struct packed *w, const float *bias,
-          enum activation act, struct mat r, int64_t begin, int64_t rows, int threads, struct adds_error *err)
+by_blocks(struct backend *b, struct mat y, struct mat x, struct packed *w, const float *bias, enum activation act,
+          struct mat r, struct adds_error *err)
 {
-	struct mat part = mat_part(y, begin, rows, 0, y.cols);
-	struct product p;
+	struct blocked p = { .a = x.p, .b = w->w, .m = x.rows, .n = w->n, .k = w->k };
+
+	consider_panels(b, w, x.rows);
+	p.panels = w->panels;
+	p.ai = x.ld;
+	p.aj = 1;
+	p.bi = w->bi;
+	p.bj = w->bj;
+	p.at = x.t;
+	p.bt = w->t;
+	p.alpha = 1;
+	p.beta = 1;
+	p.act = act;
+	p.bias = bias;
+	p.r = r;
+	p.y = y;
+	return blocked_run(cpu_state(b)->simd, &p, 1, b->threads, err);
+}
+
+/* ---- by the library ---- */
+
+/* W as type t, in the caller's array or a copy */
+static const void *
+weight_as(struct backend *b, struct packed *w, enum dtype t, struct adds_error *err)
+{
+	const size_t bytes = (size_t)(w->n * w->k) * dtype_size(t);
+	struct mat y, x;
+
+	if (w->t == t)
+		return w->w;
+	if (w->plain)
+		return w->plain;
+	if (!(w->plain = cpu_scratch(bytes, err)))
+		return NULL;
+	x = mat_of((void *)(uintptr_t)w->w, w->t, w->n, w->k);
+	y = mat_of(w->plain, t, w->n, w->k);
+	cpu_convert(b, y, x, err);
+	b->packed_bytes += bytes;
+	return w->plain;
+}
+
+static void
+lay_down(struct backend *b, struct mat y, struct mat r)
+{
 	int64_t i;
 
-	if (r.p && r.p != y.p)
-		for (i = 0; i < rows; i++)
-			cpu_store(mat_at(part, i, 0), y.t, row_f32(r, begin + i), y.cols);
-	product_of(&p, part, mat_part(x, begin, rows, 0, x.cols), w, bias, act, r.p != NULL, threads);
-	return product_run(cpu_state(b)->products, &p, part.p, mat_at(x, begin, 0), w->w, bias, err);
-}
-
-/* The rows of a block lie in one segment, and its length depends on the
- * segment's alone. Returns how many blocks; at[i] is the first row of block i. */
-static int64_t
-cut(int64_t *at, struct segs s)
-{
-	int64_t i, r, n = 0;
-
-	for (i = 0; i < s.n; i++)
-		for (r = s.at[i]; r < s.at[i + 1]; r += BLOCK)
-			at[n++] = r;
-	at[n] = s.at[s.n];
-	return n;
+	if (r.p == y.p)
+		return;
+#pragma omp parallel for num_threads(b->threads)
+	for (i = 0; i < y.rows; i++)
+		cpu_store(mat_at(y, i, 0), y.t, row_f32(r, i), y.cols);
 }
 
 static int
-by_blocks(struct backend *b, struct mat y, struct mat x, const struct packed *w, const float *bias,
-          enum activation act, struct mat r, struct segs s, struct adds_error *err)
+by_library(struct backend *b, struct mat y, struct mat x, struct packed *w, const float *bias, enum activation act,
+           struct mat r, struct adds_error *err)
 {
-	struct adds_error *first = err, mine;
-	int64_t *at, i, n;
-	int rc = 0;
+	const void *weight = weight_as(b, w, x.t, err);
+	const int before = omp_get_max_threads();
+	struct product p;
+	int rc;
 
-	if (!(at = cpu_scratch((size_t)(s.n + x.rows / BLOCK + 1) * sizeof(*at), err)))
+	if (!weight)
 		return ADDS_ENOMEM;
-	n = cut(at, s);
-#pragma omp parallel private(mine) num_threads((int)min_i64(b->threads, n ? n : 1))
-	{
-		omp_set_num_threads(1);
-#pragma omp for schedule(dynamic)
-		for (i = 0; i < n; i++) {
-			const int code = some_rows(b, y, x, w, bias, act, r, at[i], at[i + 1] - at[i], 1, &mine);
+	if (r.p) /* the residual is laid down first, then added to */
+		lay_down(b, y, r);
+	memset(&p, 0, sizeof(p));
+	p.m = x.rows;
+	p.n = w->n;
+	p.k = w->k;
+	p.ai = x.ld;
+	p.aj = 1;
+	p.bi = w->bi;
+	p.bj = w->bj;
+	p.ci = y.ld;
+	p.at = x.t;
+	p.bt = x.t;
+	p.ct = y.t;
+	p.bias = bias != NULL;
+	p.act = act;
+	p.add = r.p != NULL;
+	p.alpha = 1;
+	p.threads = b->threads;
+	omp_set_num_threads(b->threads);
+	rc = product_run(cpu_state(b)->products, &p, y.p, x.p, weight, bias, err);
+	omp_set_num_threads(before);
+	return rc;
+}
 
-			if (code < 0)
-#pragma omp critical(cpu_error)
-			{
-				rc = code;
-				if (first)
-					*first = mine;
-			}
-		}
-	}
-	free(at);
+/* x rounded to bf16 where it is not */
+static int
+by_library_bf16(struct backend *b, struct mat y, struct mat x, struct packed *w, const float *bias,
+                enum activation act, struct mat r, struct adds_error *err)
+{
+	struct mat narrow = mat_of(NULL, DT_BF16, x.rows, x.cols);
+	int rc;
+
+	if (x.t == DT_BF16)
+		return by_library(b, y, x, w, bias, act, r, err);
+	if (!(narrow.p = cpu_scratch((size_t)(x.rows * x.cols) * sizeof(uint16_t), err)))
+		return ADDS_ENOMEM;
+	cpu_convert(b, narrow, x, err);
+	rc = by_library(b, y, narrow, w, bias, act, r, err);
+	free(narrow.p);
 	return rc;
 }
 
 int
-cpu_linear(struct backend *b, struct mat y, struct mat x, const struct packed *w, const float *bias,
+cpu_linear(struct backend *b, struct mat y, struct mat x, const struct packed *weight, const float *bias,
            enum activation act, struct mat r, struct segs segs, struct adds_error *err)
 {
-	const int64_t whole[2] = { 0, x.rows };
-	const int before = omp_get_max_threads();
-	int rc;
+	struct packed *w = (struct packed *)(uintptr_t)weight; /* gathers copies of itself */
 
+	(void)segs; /* no row depends on another */
 	assert(y.rows == x.rows && y.cols == w->n && x.cols == w->k);
 	if (!x.rows || !w->n)
 		return 0;
-	if (!segs.at)
-		segs = (struct segs){ 1, whole };
-	assert(segs.at[segs.n] == x.rows);
-	if (!products_traits().steady)
-		return by_blocks(b, y, x, w, bias, act, r, segs, err);
-	omp_set_num_threads(b->threads);
-	rc = some_rows(b, y, x, w, bias, act, r, 0, x.rows, b->threads, err);
-	omp_set_num_threads(before);
-	return rc;
+	if (w->k && w->prec == PREC_INT8)
+		return cpu_linear_int8(b, y, x, w, bias, act, r, err);
+	if (w->k && w->prec == PREC_BF16)
+		return by_library_bf16(b, y, x, w, bias, act, r, err);
+	if (w->k && cpu_state(b)->steady && x.t == DT_F32 && y.t == DT_F32)
+		return by_library(b, y, x, w, bias, act, r, err);
+	return by_blocks(b, y, x, w, bias, act, r, err);
 }

@@ -67,7 +67,8 @@ negative(double z, double g, double m, int detach)
 
 	if (pm <= 0)
 		return c;
-	log_rest = m == 0 ? -softplus(z) : pm < 0.5 ? log1p(-pm) : log(rest);
+	log_rest = m == 0 ? -softplus(z) : pm < 0.5 ? log1p(-pm)
+	                                            : log(rest);
 	w = power(pm, g);
 	bend = detach || g == 0 ? 0 : g * log_rest / pm;
 	c.loss = -w * log_rest;

@@ -61,7 +61,7 @@ cpu_copy(struct backend *b, struct mat y, struct mat x, struct adds_error *err)
 	assert(y.t == x.t && y.rows == x.rows && y.cols == x.cols);
 	if (!bytes)
 		return 0;
-#pragma omp parallel for num_threads(cpu_threads(b, y.rows * y.cols))
+#pragma omp parallel for num_threads(cpu_threads(b, y.rows *y.cols))
 	for (r = 0; r < y.rows; r++)
 		memcpy(mat_at(y, r, 0), mat_at(x, r, 0), bytes);
 	return 0;
@@ -101,7 +101,7 @@ cpu_fill(struct backend *b, struct mat y, float value, struct adds_error *err)
 	int64_t r;
 
 	(void)err;
-#pragma omp parallel for num_threads(cpu_threads(b, y.rows * y.cols))
+#pragma omp parallel for num_threads(cpu_threads(b, y.rows *y.cols))
 	for (r = 0; r < y.rows; r++)
 		fill_row(mat_at(y, r, 0), y.t, value, y.cols);
 	return 0;

@@ -5,44 +5,12 @@
 #include <stdlib.h>
 
 #include "cpu.h"
+#include "simd.h"
 
 enum {
 	STRIP = 256, /* columns of dw that one thread sums */
 	BLOCK = 32,  /* rows of dw summed in f32 before they join the f64 sum */
 };
-
-struct moments {
-	float mean, rstd;
-};
-
-static struct moments
-moments(const float *s, int64_t n, float eps)
-{
-	struct moments m;
-	double sum = 0, square = 0;
-	int64_t i;
-
-	for (i = 0; i < n; i++)
-		sum += (double)s[i];
-	sum /= (double)n;
-	for (i = 0; i < n; i++)
-		square += ((double)s[i] - sum) * ((double)s[i] - sum);
-	m.mean = (float)sum;
-	m.rstd = (float)(1 / sqrt(square / (double)n + (double)eps));
-	return m;
-}
-
-/* y = LN(s)·w + bias; y may be s */
-static struct moments
-normalise(float *y, const float *s, const float *w, const float *bias, float eps, int64_t n)
-{
-	const struct moments m = moments(s, n, eps);
-	int64_t c;
-
-	for (c = 0; c < n; c++)
-		y[c] = (s[c] - m.mean) * m.rstd * w[c] + (bias ? bias[c] : 0);
-	return m;
-}
 
 static void
 add_into(float *s, const float *r, int64_t n)
@@ -57,6 +25,7 @@ int
 cpu_layernorm(struct backend *b, struct mat y, struct mat sum, float *mean, float *rstd, struct mat x, struct mat r,
               const float *w, const float *bias, float eps, struct adds_error *err)
 {
+	const struct simd *simd = cpu_state(b)->simd;
 	const int threads = cpu_threads(b, y.rows * y.cols);
 	float *work;
 	int64_t i;
@@ -67,45 +36,22 @@ cpu_layernorm(struct backend *b, struct mat y, struct mat sum, float *mean, floa
 #pragma omp parallel for num_threads(threads)
 	for (i = 0; i < y.rows; i++) {
 		float *s = work + omp_get_thread_num() * y.cols;
-		struct moments m;
+		float m, d;
 
 		cpu_load(s, mat_at(x, i, 0), x.t, x.cols);
 		if (r.p)
 			add_into(s, row_f32(r, i), x.cols);
 		if (sum.p)
 			memcpy(row_f32(sum, i), s, (size_t)y.cols * sizeof(*s));
-		m = normalise(s, s, w, bias, eps, y.cols);
+		simd->layernorm(s, &m, &d, s, w, bias, eps, y.cols);
 		cpu_store(mat_at(y, i, 0), y.t, s, y.cols);
 		if (mean)
-			mean[i] = m.mean;
+			mean[i] = m;
 		if (rstd)
-			rstd[i] = m.rstd;
+			rstd[i] = d;
 	}
 	free(work);
 	return 0;
-}
-
-/* one row of dX, from g = w·dy and x̂: rstd·(g − mean(g) − x̂·mean(g·x̂)) */
-static void
-layernorm_backward_row(float *dx, float beta, const float *dy, const float *s, struct moments m, const float *w,
-                       int64_t n)
-{
-	double g = 0, gx = 0;
-	int64_t c;
-
-	for (c = 0; c < n; c++) {
-		const double d = (double)dy[c] * (double)w[c];
-
-		g += d;
-		gx += d * (double)((s[c] - m.mean) * m.rstd);
-	}
-	g /= (double)n;
-	gx /= (double)n;
-	for (c = 0; c < n; c++) {
-		const float d = m.rstd * (dy[c] * w[c] - (float)g - (s[c] - m.mean) * m.rstd * (float)gx);
-
-		dx[c] = beta == 0 ? d : beta * dx[c] + d;
-	}
 }
 
 static void
@@ -143,6 +89,7 @@ int
 cpu_layernorm_backward(struct backend *b, struct mat dx, float beta, float *dw, float *dbias, struct mat dy,
                        struct mat s, const float *mean, const float *rstd, const float *w, struct adds_error *err)
 {
+	const struct simd *simd = cpu_state(b)->simd;
 	const int threads = cpu_threads(b, dy.rows * dy.cols);
 	int64_t r, c;
 
@@ -154,30 +101,25 @@ cpu_layernorm_backward(struct backend *b, struct mat dx, float beta, float *dw, 
 			layernorm_backward_strip(dw, dbias, dy, s, mean, rstd, c, min_i64(STRIP, dy.cols - c));
 	if (dx.p)
 #pragma omp parallel for num_threads(threads)
-		for (r = 0; r < dy.rows; r++) {
-			const struct moments m = { mean[r], rstd[r] };
-
-			layernorm_backward_row(row_f32(dx, r), beta, row_f32(dy, r), row_f32(s, r), m, w, dy.cols);
-		}
+		for (r = 0; r < dy.rows; r++)
+			simd->layernorm_backward(row_f32(dx, r), beta, row_f32(dy, r), row_f32(s, r), mean[r], rstd[r], w, dy.cols);
 	return 0;
 }
 
 int
 cpu_l2norm(struct backend *b, struct mat y, struct mat x, float eps, struct adds_error *err)
 {
+	const struct simd *simd = cpu_state(b)->simd;
 	int64_t r, c;
 
 	(void)err;
 	assert(y.rows == x.rows && y.cols == x.cols);
-#pragma omp parallel for private(c) num_threads(cpu_threads(b, y.rows * y.cols))
+#pragma omp parallel for private(c) num_threads(cpu_threads(b, y.rows *y.cols))
 	for (r = 0; r < y.rows; r++) {
 		const float *f = row_f32(x, r);
-		float *a = row_f32(y, r), factor;
-		double s = 0;
+		const float factor = 1 / fmaxf(sqrtf(simd->dot(f, f, y.cols)), eps);
+		float *a = row_f32(y, r);
 
-		for (c = 0; c < y.cols; c++)
-			s += (double)f[c] * (double)f[c];
-		factor = (float)(1 / fmax(sqrt(s), (double)eps));
 		for (c = 0; c < y.cols; c++)
 			a[c] = f[c] * factor;
 	}

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * product.h - one matrix product, by oneDNN (dnnl.c) or, where that library is
- * not there, by plain loops (plain.c): C[m,n] = act(alpha·A[m,k]·B[k,n] + bias) + C·beta
+ * product.h - one matrix product by oneDNN: C[m,n] = act(alpha·A[m,k]·B[k,n] + bias), C added
  */
 #ifndef PRODUCT_H
 #define PRODUCT_H
@@ -13,21 +12,20 @@
 struct product {
 	int64_t m, n, k;
 	int64_t ai, aj, bi, bj, ci;
-	int32_t at, bt, ct;  /* enum dtype */
-	int32_t bias;        /* 1: a row of n f32 */
-	int32_t act;         /* enum activation; not with alpha */
-	int32_t add;         /* 1: C is added to what it holds */
+	int32_t at, bt, ct; /* enum dtype */
+	int32_t bias;       /* 1: a row of n f32 */
+	int32_t act;        /* enum activation; not with alpha */
+	int32_t add;        /* 1: C is added to what it holds */
 	float alpha;
-	int32_t bf16;        /* 1: A and B may be rounded to bf16 */
-	int32_t threads;     /* how many work on it; within a parallel region 1 */
-	int32_t unused;
+	int32_t threads; /* how many work on it; within a parallel region 1 */
 };
 
 /* what the processor and the library can do together */
 struct product_traits {
+	int avx512; /* 1: instructions of that width may be used */
 	int steady; /* 1: a row's bits depend neither on the other rows nor on the threads */
 	int bf16, int8;
-	const char *isa; /* "AVX2" */
+	const char *isa; /* what is beyond AVX2: "AVX-512 BF16", or "" */
 };
 
 struct products *products_new(struct adds_error *err);

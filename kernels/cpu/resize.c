@@ -14,7 +14,8 @@ clip8(int32_t sum)
 {
 	const int32_t v = sum >> BITS;
 
-	return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
+	return (uint8_t)(v < 0 ? 0 : v > 255 ? 255
+	                                     : v);
 }
 
 static void
@@ -76,7 +77,7 @@ cpu_resize(struct backend *b, uint8_t *y, const uint8_t *x, const struct resampl
 		else
 			horizontal(m, x + (size_t)r * in, h);
 	}
-#pragma omp parallel for num_threads(cpu_threads(b, v->count * (int64_t)n))
+#pragma omp parallel for num_threads(cpu_threads(b, v->count *(int64_t)n))
 	for (r = 0; r < v->count; r++)
 		if (same_v)
 			memcpy(y + (size_t)r * n, mid + (size_t)r * n, n);

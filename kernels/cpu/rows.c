@@ -15,7 +15,7 @@ cpu_scatter_add(struct backend *b, struct mat y, struct mat x, const int32_t *in
 
 	(void)err;
 	assert(y.cols == x.cols);
-#pragma omp parallel for private(r, c) num_threads(cpu_threads(b, x.rows * x.cols))
+#pragma omp parallel for private(r, c) num_threads(cpu_threads(b, x.rows *x.cols))
 	for (c0 = 0; c0 < y.cols; c0 += STRIP) /* all rows in order: an index may stand twice */
 		for (r = 0; r < x.rows; r++) {
 			float *a = row_f32(y, index[r]);
@@ -63,7 +63,7 @@ cpu_topk(struct backend *b, int32_t *index, struct mat x, int k, struct adds_err
 
 	(void)err;
 	assert(k >= 0 && k <= x.cols);
-#pragma omp parallel for private(c) num_threads(cpu_threads(b, x.rows * x.cols))
+#pragma omp parallel for private(c) num_threads(cpu_threads(b, x.rows *x.cols))
 	for (r = 0; r < x.rows; r++) {
 		const float *f = row_f32(x, r);
 		int32_t *best = index + r * k;

@@ -3,24 +3,25 @@
 #include <math.h>
 
 #include "cpu.h"
+#include "simd.h"
 
 enum {
 	STRIP = 256, /* columns that one thread works on */
 };
 
 /* calls do_strip(…, begin, end, c0, n) for every segment and strip of columns */
-#define EACH_STRIP(b, s, cols, call)                                                     \
-	do {                                                                             \
-		const int64_t strips_ = ceil_div(cols, STRIP), n_ = (s).n * strips_;     \
-		const int64_t work_ = (s).n ? (s).at[(s).n] * (cols) : 0;                \
-		int64_t i_;                                                              \
+#define EACH_STRIP(b, s, cols, call) \
+	do { \
+		const int64_t strips_ = ceil_div(cols, STRIP), n_ = (s).n * strips_; \
+		const int64_t work_ = (s).n ? (s).at[(s).n] * (cols) : 0; \
+		int64_t i_; \
 		_Pragma("omp parallel for num_threads(cpu_threads(b, work_))") for (i_ = 0; i_ < n_; i_++) \
-		{                                                                        \
-			const int64_t seg = i_ / strips_, c0 = i_ % strips_ * STRIP;     \
-			const int64_t begin = (s).at[seg], end = (s).at[seg + 1];        \
-			const int64_t n = min_i64(STRIP, (cols)-c0);                     \
-			call;                                                            \
-		}                                                                        \
+		{ \
+			const int64_t seg = i_ / strips_, c0 = i_ % strips_ * STRIP; \
+			const int64_t begin = (s).at[seg], end = (s).at[seg + 1]; \
+			const int64_t n = min_i64(STRIP, (cols)-c0); \
+			call; \
+		} \
 	} while (0)
 
 static void
@@ -45,7 +46,8 @@ cpu_seg_max(struct backend *b, struct mat y, struct mat x, struct segs s, struct
 }
 
 static void
-softmax_strip(struct mat y, struct mat x, float scale, int64_t begin, int64_t end, int64_t c0, int64_t n)
+softmax_strip(const struct simd *simd, struct mat y, struct mat x, float scale, int64_t begin, int64_t end, int64_t c0,
+              int64_t n)
 {
 	float most[STRIP], sum[STRIP] = { 0 };
 	int64_t r, c;
@@ -55,11 +57,15 @@ softmax_strip(struct mat y, struct mat x, float scale, int64_t begin, int64_t en
 	for (r = begin; r < end; r++)
 		for (c = 0; c < n; c++)
 			most[c] = fmaxf(most[c], scale * row_f32(x, r)[c0 + c]);
-	for (r = begin; r < end; r++)
-		for (c = 0; c < n; c++) {
-			row_f32(y, r)[c0 + c] = expf(scale * row_f32(x, r)[c0 + c] - most[c]);
-			sum[c] += row_f32(y, r)[c0 + c];
-		}
+	for (r = begin; r < end; r++) {
+		float *a = row_f32(y, r) + c0;
+
+		for (c = 0; c < n; c++)
+			a[c] = scale * row_f32(x, r)[c0 + c] - most[c];
+		simd->exp_affine(a, a, 1, 0, n);
+		for (c = 0; c < n; c++)
+			sum[c] += a[c];
+	}
 	for (r = begin; r < end; r++)
 		for (c = 0; c < n; c++)
 			row_f32(y, r)[c0 + c] /= sum[c];
@@ -70,7 +76,7 @@ cpu_seg_softmax(struct backend *b, struct mat y, struct mat x, float scale, stru
 {
 	(void)err;
 	assert(y.rows == x.rows && y.cols == x.cols);
-	EACH_STRIP(b, s, x.cols, softmax_strip(y, x, scale, begin, end, c0, n));
+	EACH_STRIP(b, s, x.cols, softmax_strip(cpu_state(b)->simd, y, x, scale, begin, end, c0, n));
 	return 0;
 }
 

@@ -35,7 +35,7 @@ cpu_colsum(struct backend *b, float *y, struct mat x, float beta, struct adds_er
 	int64_t c;
 
 	(void)err;
-#pragma omp parallel for num_threads(cpu_threads(b, x.rows * x.cols))
+#pragma omp parallel for num_threads(cpu_threads(b, x.rows *x.cols))
 	for (c = 0; c < x.cols; c += STRIP)
 		colsum_strip(y, x, c, min_i64(STRIP, x.cols - c), beta);
 	return 0;
@@ -63,7 +63,7 @@ cpu_rowdot(struct backend *b, float *y, struct mat x, struct mat z, float beta, 
 	int64_t r;
 
 	(void)err;
-#pragma omp parallel for num_threads(cpu_threads(b, x.rows * x.cols))
+#pragma omp parallel for num_threads(cpu_threads(b, x.rows *x.cols))
 	for (r = 0; r < x.rows; r++) {
 		const double s = dot_piece(row_f32(x, r), z.p ? row_f32(z, r) : NULL, x.cols);
 
@@ -84,7 +84,7 @@ cpu_dot(struct backend *b, double *host, struct mat x, struct mat z, struct adds
 		return 0;
 	if (!(part = cpu_scratch((size_t)n * sizeof(*part), err)))
 		return ADDS_ENOMEM;
-#pragma omp parallel for num_threads(cpu_threads(b, x.rows * x.cols))
+#pragma omp parallel for num_threads(cpu_threads(b, x.rows *x.cols))
 	for (i = 0; i < n; i++) {
 		const int64_t r = i / pieces, c = i % pieces * PIECE;
 

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT
+ * blocked.c - products by our own loops: cutting, packing, sharing out */
+#include <omp.h>
+#include <stdlib.h>
+
+#include "blocked.h"
+#include "cpu.h"
+
+enum {
+	ROWS = 120,  /* of a block of C: a multiple of every tile height; with DEEP, A's part fits the second cache */
+	DEEP = 384,  /* products summed before they join C: B's part of a panel fits the first cache */
+	COLS = 256,  /* of a block of C at most */
+	WIDEST = 32, /* panel */
+};
+
+struct room {
+	float a[ROWS * DEEP];
+	float panel[DEEP * WIDEST];
+	float c[ROWS * COLS];
+};
+
+static int64_t
+panels_of(const struct simd *s, int64_t n)
+{
+	return ceil_div(n, s->panel_width);
+}
+
+size_t
+blocked_panel_bytes(const struct simd *s, int64_t n, int64_t k)
+{
+	return (size_t)(panels_of(s, n) * s->panel_width * k) * sizeof(float);
+}
+
+static void
+pack_one(const struct simd *s, float *panel, const void *b, enum dtype t, int64_t bi, int64_t bj, int64_t n, int64_t j,
+         int64_t l0, int64_t k)
+{
+	const int64_t j0 = j * s->panel_width;
+	const char *at = (const char *)b + (size_t)(l0 * bi + j0 * bj) * dtype_size(t);
+
+	s->pack_panel(panel, at, t, bi, bj, k, min_i64(s->panel_width, n - j0));
+}
+
+void
+blocked_pack(const struct simd *s, float *panels, const void *b, enum dtype t, int64_t bi, int64_t bj, int64_t n,
+             int64_t k, int threads)
+{
+	int64_t j;
+
+#pragma omp parallel for num_threads(threads)
+	for (j = 0; j < panels_of(s, n); j++)
+		pack_one(s, panels + j * s->panel_width * k, b, t, bi, bj, n, j, 0, k);
+}
+
+/* rows r0 … of A, columns l0 …, as f32 row by row */
+static void
+pack_rows(float *y, const struct blocked *w, int64_t r0, int64_t rows, int64_t l0, int64_t k)
+{
+	const char *a = (const char *)w->a + (size_t)(r0 * w->ai + l0 * w->aj) * dtype_size(w->at);
+	float line[ROWS];
+	int64_t r, l;
+
+	if (w->aj == 1) {
+		for (r = 0; r < rows; r++)
+			cpu_load(y + r * DEEP, a + (size_t)(r * w->ai) * dtype_size(w->at), w->at, k);
+		return;
+	}
+	assert(w->ai == 1);
+	for (l = 0; l < k; l++) {
+		cpu_load(line, a + (size_t)(l * w->aj) * dtype_size(w->at), w->at, rows);
+		for (r = 0; r < rows; r++)
+			y[r * DEEP + l] = line[r];
+	}
+}
+
+struct block {
+	int64_t r0, rows, j0, panels; /* rows of C, panels of B */
+};
+
+/* adds the products of columns l0 … of A to the block of C */
+static void
+add_slice(const struct simd *s, const struct blocked *w, const struct block *b, struct room *m, int64_t l0, int64_t k)
+{
+	const float *a = m->a, *panel = m->panel;
+	int64_t lda = DEEP, j;
+
+	if (w->aj == 1 && w->at == DT_F32) {
+		a = (const float *)w->a + b->r0 * w->ai + l0;
+		lda = w->ai;
+	} else {
+		pack_rows(m->a, w, b->r0, b->rows, l0, k);
+	}
+	for (j = 0; j < b->panels; j++) {
+		if (w->panels)
+			panel = w->panels + ((b->j0 + j) * w->k + l0) * s->panel_width;
+		else
+			pack_one(s, m->panel, w->b, w->bt, w->bi, w->bj, w->n, b->j0 + j, l0, k);
+		s->tile(m->c + j * ROWS * s->panel_width, s->panel_width, a, lda, panel, k, b->rows, l0 == 0);
+	}
+}
+
+static void
+run_block(const struct simd *s, const struct blocked *w, const struct block *b, struct room *m)
+{
+	int64_t l0, j;
+
+	if (!w->k)
+		memset(m->c, 0, sizeof(m->c));
+	for (l0 = 0; l0 < w->k; l0 += DEEP)
+		add_slice(s, w, b, m, l0, min_i64(DEEP, w->k - l0));
+	for (j = 0; j < b->panels; j++) {
+		const int64_t c0 = (b->j0 + j) * s->panel_width, n = min_i64(s->panel_width, w->n - c0);
+		struct epilogue e = { w->alpha, w->beta, w->act, w->bias ? w->bias + c0 : NULL, w->r, w->y };
+
+		e.y = mat_part(w->y, b->r0, b->rows, c0, n);
+		if (w->r.p)
+			e.r = mat_part(w->r, b->r0, b->rows, c0, n);
+		s->finish(m->c + j * ROWS * s->panel_width, &e);
+	}
+}
+
+/* how one product is cut; bits do not depend on it */
+struct cut {
+	int64_t wide; /* panels of a block */
+	int64_t across, down;
+};
+
+static struct cut
+cut(const struct simd *s, const struct blocked *w, int64_t jobs, int threads)
+{
+	const int64_t panels = panels_of(s, w->n);
+	struct cut c = { COLS / s->panel_width, 0, ceil_div(w->m, ROWS) };
+
+	while (c.wide > 1 && jobs * c.down * ceil_div(panels, c.wide) < 4 * threads)
+		c.wide = (c.wide + 1) / 2;
+	c.across = ceil_div(panels, c.wide);
+	return c;
+}
+
+static void
+run_number(const struct simd *s, const struct blocked *w, const struct cut *c, int64_t i, struct room *m)
+{
+	struct block b = { i / c->across * ROWS, 0, i % c->across * c->wide, 0 };
+
+	b.rows = min_i64(ROWS, w->m - b.r0);
+	b.panels = min_i64(c->wide, panels_of(s, w->n) - b.j0);
+	run_block(s, w, &b, m);
+}
+
+/* first[i]: number of the first block of job i */
+static void
+share_out(const struct simd *s, const struct blocked *jobs, const struct cut *cuts, const int64_t *first, int64_t n,
+          int threads, struct room *rooms)
+{
+	int64_t i;
+
+#pragma omp parallel num_threads(threads)
+	{
+		struct room *mine = rooms + omp_get_thread_num();
+		int64_t j = 0;
+
+#pragma omp for schedule(dynamic)
+		for (i = 0; i < first[n]; i++) {
+			while (i >= first[j + 1])
+				j++;
+			run_number(s, &jobs[j], &cuts[j], i - first[j], mine);
+		}
+	}
+}
+
+int
+blocked_run(const struct simd *s, const struct blocked *jobs, int64_t n, int threads, struct adds_error *err)
+{
+	struct cut *cuts = cpu_scratch((size_t)n * sizeof(*cuts), err);
+	int64_t *first = cpu_scratch((size_t)(n + 1) * sizeof(*first), err), i;
+	struct room *rooms = NULL;
+	int rc = ADDS_ENOMEM;
+
+	if (!cuts || !first)
+		goto out;
+	first[0] = 0;
+	for (i = 0; i < n; i++) {
+		cuts[i] = cut(s, &jobs[i], n, threads);
+		first[i + 1] = first[i] + (jobs[i].n ? cuts[i].across * cuts[i].down : 0);
+	}
+	threads = (int)min_i64(threads, first[n] ? first[n] : 1);
+	if (!(rooms = cpu_scratch((size_t)threads * sizeof(*rooms), err)))
+		goto out;
+	share_out(s, jobs, cuts, first, n, threads, rooms);
+	rc = 0;
+out:
+	free(rooms);
+	free(first);
+	free(cuts);
+	return rc;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * blocked.h - products by our own loops, block by block: on processors where
+ * the library's results depend on how much else is computed, and where there
+ * is no library. A row's bits depend on that row and on B alone, so that rows
+ * of any number of segments are computed together.
+ */
+#ifndef BLOCKED_H
+#define BLOCKED_H
+
+#include "simd.h"
+
+/* Y[m,n] = act(alpha·A·B + bias) + beta·R */
+struct blocked {
+	const void *a, *b;
+	const float *panels; /* B packed by blocked_pack, or NULL: b is read */
+	int64_t m, n, k;
+	int64_t ai, aj, bi, bj; /* element (i,j) of A is at i·ai + j·aj; one of each pair is 1 */
+	enum dtype at, bt;
+	float alpha, beta;
+	enum activation act;
+	const float *bias; /* [n] or NULL */
+	struct mat r, y;
+};
+
+/* all of B as panels: size in bytes, and the packing itself */
+size_t blocked_panel_bytes(const struct simd *s, int64_t n, int64_t k);
+void blocked_pack(const struct simd *s, float *panels, const void *b, enum dtype t, int64_t bi, int64_t bj, int64_t n,
+                  int64_t k, int threads);
+
+/* n independent products on so many threads */
+int blocked_run(const struct simd *s, const struct blocked *jobs, int64_t n, int threads, struct adds_error *err);
+
+#endif

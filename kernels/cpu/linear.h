@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT
+ * linear.h - a weight matrix in the forms that products want it in */
+#ifndef LINEAR_H
+#define LINEAR_H
+
+#include "../kernels.h"
+
+struct packed {
+	const void *w; /* the caller's array: element (l of k, j of n) is at l·bi + j·bj */
+	enum dtype t;
+	int64_t n, k, bi, bj;
+	enum precision prec; /* what products really have */
+	int64_t seen;        /* rows multiplied so far */
+
+	/* copies, made when they are first needed or worth it */
+	float *panels; /* for blocked.h */
+	void *plain;   /* W[n][k] in f32 or bf16, where w has another type */
+	int8_t *w8;    /* W[n][k] in int8 */
+	float *scale8; /* [n]: w is w8·scale8 */
+	int32_t *sum8; /* [n]: Σ w8 over k */
+};
+
+/* y = act(x·Wᵀ + bias) + r in eight bits: rows of x are quantised each by its
+ * own scale, columns of W each by its own */
+int cpu_linear_int8(struct backend *b, struct mat y, struct mat x, struct packed *w, const float *bias,
+                    enum activation act, struct mat r, struct adds_error *err);
+
+#endif

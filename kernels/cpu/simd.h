@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * simd.h - inner loops that are compiled once for each instruction set
+ * (kernels/cpu/simd/ with -DSIMD=base, avx2, avx512) and chosen when the
+ * backend is opened. With fused multiply-add all of them give the same bits:
+ * sums run in lanes whose number does not depend on the width of a register.
+ */
+#ifndef SIMD_H
+#define SIMD_H
+
+#include "../kernels.h"
+
+enum {
+	HEAD_QUERIES = 256, /* queries that one call of head takes */
+	HEAD_WIDTH = 128,   /* of a head at most */
+};
+
+/* one head of one segment; hd is q.cols */
+struct head {
+	struct mat q, k, v, y; /* [nq,hd], [nk,hd], [nk,hd], [nq,hd] */
+	float *lse;            /* of query i at i·step, or NULL */
+	int64_t step;
+	int64_t first; /* the place of q's first row in its segment, for causal */
+	float scale;
+	int causal;
+};
+
+/* of the whole segment; f32, dq, dk and dv are overwritten */
+struct head_gradients {
+	struct mat dq, dk, dv, dy;
+};
+
+/* what becomes of a sum of products before it is stored */
+struct epilogue {
+	float alpha, beta;
+	enum activation act;
+	const float *bias; /* of the tile's first column, or NULL */
+	struct mat r;      /* the tile's part of R, f32 or like Y; p NULL for none */
+	struct mat y;      /* the tile's part of Y; at most panel_width columns */
+};
+
+struct simd {
+	const char *name; /* "AVX2" */
+	int panel_width;  /* columns of B that lie together in a panel: [k][panel_width] */
+
+	/* ---- products (product.c) ---- */
+	/* one panel of columns: element (l,j) of B is at b + l·bi + j·bj; past n zeros */
+	void (*pack_panel)(float *panel, const void *b, enum dtype t, int64_t bi, int64_t bj, int64_t k, int64_t n);
+	/* C[rows, panel_width] (+)= A[rows,k]·panel; first: C is not read */
+	void (*tile)(float *c, int64_t ldc, const float *a, int64_t lda, const float *panel, int64_t k, int64_t rows, int first);
+	void (*finish)(const float *c, const struct epilogue *e); /* c: [rows, panel_width] */
+
+	/* ---- rows (rows.c) ---- */
+	void (*act)(float *y, const float *x, enum activation a, int64_t n);
+	void (*act_backward)(float *dx, const float *x, const float *dy, enum activation a, int64_t n);
+	void (*exp_affine)(float *y, const float *x, float alpha, float beta, int64_t n);
+	void (*softmax)(float *y, const float *x, float scale, int64_t n);
+	void (*softmax_backward)(float *dx, const float *y, const float *dy, float scale, int64_t n);
+	/* s: n values; y may be s */
+	void (*layernorm)(float *y, float *mean, float *rstd, const float *s, const float *w, const float *bias, float eps,
+	                  int64_t n);
+	void (*layernorm_backward)(float *dx, float beta, const float *dy, const float *s, float mean, float rstd,
+	                           const float *w, int64_t n);
+	float (*dot)(const float *x, const float *z, int64_t n);
+
+	/* ---- attention (head.c, head_backward.c); work: memory of a thread, so many bytes ---- */
+	size_t (*head_work)(void), (*head_backward_work)(void);
+	void (*head)(const struct head *h, void *work); /* at most HEAD_QUERIES rows of q */
+	void (*head_backward)(const struct head *h, const struct head_gradients *g, void *work);
+};
+
+extern const struct simd cpu_simd_base, cpu_simd_avx2, cpu_simd_avx512;
+
+/* the widest that the processor has; avx512 0: at most AVX2 */
+const struct simd *cpu_simd_best(int avx512);
+
+#endif

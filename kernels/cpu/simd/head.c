@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * head.c - attention of one head, in blocks of queries and keys with a running
+ * maximum and sum (Dao et al., "FlashAttention", 2022), so that of the scores
+ * there is only ever one block.
+ */
+#include "reduce.h"
+#include "simd.h"
+
+enum {
+	KEYS = 320,   /* of a block: most sequences are one */
+	QUERIES = 24, /* of a block: a multiple of every tile height */
+};
+
+struct room {
+	float k[HEAD_WIDTH * KEYS]; /* panels of columns: keys */
+	float v[KEYS * HEAD_WIDTH]; /* panels of columns: of the head */
+	float s[QUERIES * KEYS];
+	float q[QUERIES * HEAD_WIDTH];
+	float y[HEAD_QUERIES * HEAD_WIDTH]; /* sums so far */
+	float most[HEAD_QUERIES], sum[HEAD_QUERIES];
+};
+
+size_t
+SIMD_NAME(cpu_head_work)(void)
+{
+	return sizeof(struct room);
+}
+
+static void
+pack_keys(const struct head *h, struct room *m, int64_t k0, int64_t n)
+{
+	const int64_t hd = h->q.cols;
+	int64_t j;
+
+	for (j = 0; j < n; j += PANEL)
+		SIMD_NAME(cpu_pack_panel)
+		(m->k + j * hd, mat_at(h->k, k0 + j, 0), h->k.t, 1, h->k.ld, hd, min_i64(PANEL, n - j));
+	for (j = 0; j < hd; j += PANEL)
+		SIMD_NAME(cpu_pack_panel)
+		(m->v + j * n, mat_at(h->v, k0, j), h->v.t, h->v.ld, 1, n, min_i64(PANEL, hd - j));
+}
+
+/* Query i (number r of its block) has seen the keys before; takes in n more
+ * of this block of total, leaving their weights in its row of s. */
+static void
+soften(const struct head *h, struct room *m, int64_t i, int64_t r, int64_t n, int64_t total, int first)
+{
+	float *s = m->s + r * KEYS, *y = m->y + i * HEAD_WIDTH, most, factor;
+
+	if (n <= 0) {
+		memset(s, 0, (size_t)total * sizeof(*s));
+		if (first) {
+			m->most[i] = -INFINITY;
+			m->sum[i] = 0;
+		}
+		return;
+	}
+	most = largest(s, h->scale, n);
+	if (!first && m->most[i] > most)
+		most = m->most[i];
+	if (first || m->most[i] == -INFINITY)
+		factor = 0;
+	else
+		factor = m->most[i] == most ? 1 : exp_(splat(m->most[i] - most))[0];
+	m->sum[i] = (first ? 0 : m->sum[i] * factor) + exponentials(s, s, h->scale, most, n);
+	m->most[i] = most;
+	if (!first && factor != 1)
+		multiply(y, y, factor, h->q.cols);
+	memset(s + n, 0, (size_t)(total - n) * sizeof(*s));
+}
+
+/* rows q0 … of q against n keys from k0 */
+static void
+block(const struct head *h, struct room *m, int64_t q0, int64_t rows, int64_t k0, int64_t n)
+{
+	const int64_t hd = h->q.cols;
+	const float *q = m->q;
+	int64_t ld = HEAD_WIDTH, r, j;
+
+	if (h->causal && h->first + q0 + rows <= k0)
+		return; /* all of these keys lie ahead of all of these queries */
+	if (h->q.t == DT_F32) {
+		q = mat_at(h->q, q0, 0);
+		ld = h->q.ld;
+	} else {
+		for (r = 0; r < rows; r++)
+			cpu_load(m->q + r * HEAD_WIDTH, mat_at(h->q, q0 + r, 0), h->q.t, hd);
+	}
+	for (j = 0; j < n; j += PANEL)
+		SIMD_NAME(cpu_tile)
+		(m->s + j, KEYS, q, ld, m->k + j * hd, hd, rows, 1);
+	for (r = 0; r < rows; r++)
+		soften(h, m, q0 + r, r, h->causal ? min_i64(n, h->first + q0 + r + 1 - k0) : n, n, k0 == 0);
+	for (j = 0; j < hd; j += PANEL)
+		SIMD_NAME(cpu_tile)
+		(m->y + q0 * HEAD_WIDTH + j, HEAD_WIDTH, m->s, KEYS, m->v + j * n, n, rows, k0 == 0);
+}
+
+static void
+finish(const struct head *h, struct room *m, int64_t i)
+{
+	float *y = m->y + i * HEAD_WIDTH;
+
+	if (h->k.rows) {
+		multiply(y, y, 1 / m->sum[i], h->q.cols);
+	} else {
+		memset(y, 0, (size_t)h->q.cols * sizeof(*y));
+		m->most[i] = -INFINITY;
+		m->sum[i] = 1;
+	}
+	cpu_store(mat_at(h->y, i, 0), h->y.t, y, h->q.cols);
+	if (h->lse)
+		h->lse[i * h->step] = m->most[i] + logf(m->sum[i]);
+}
+
+void
+SIMD_NAME(cpu_head)(const struct head *h, void *work)
+{
+	struct room *m = work;
+	int64_t k0, q0, i;
+
+	for (k0 = 0; k0 < h->k.rows; k0 += KEYS) {
+		const int64_t n = min_i64(KEYS, h->k.rows - k0);
+
+		pack_keys(h, m, k0, n);
+		for (q0 = 0; q0 < h->q.rows; q0 += QUERIES)
+			block(h, m, q0, min_i64(QUERIES, h->q.rows - q0), k0, n);
+	}
+	for (i = 0; i < h->q.rows; i++)
+		finish(h, m, i);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT
+ * simd/simd.h - what the files of one instruction set share */
+#ifndef SIMD_SIMD_H
+#define SIMD_SIMD_H
+
+#include "vec.h"
+
+#define PANEL (2 * VL) /* columns of B that lie together */
+
+void SIMD_NAME(cpu_tile)(float *c, int64_t ldc, const float *a, int64_t lda, const float *panel, int64_t k, int64_t rows,
+                         int first);
+void SIMD_NAME(cpu_pack_panel)(float *panel, const void *b, enum dtype t, int64_t bi, int64_t bj, int64_t k, int64_t n);
+void SIMD_NAME(cpu_finish)(const float *c, const struct epilogue *e);
+
+void SIMD_NAME(cpu_row_act)(float *y, const float *x, enum activation a, int64_t n);
+void SIMD_NAME(cpu_row_act_backward)(float *dx, const float *x, const float *dy, enum activation a, int64_t n);
+void SIMD_NAME(cpu_row_exp_affine)(float *y, const float *x, float alpha, float beta, int64_t n);
+void SIMD_NAME(cpu_row_softmax)(float *y, const float *x, float scale, int64_t n);
+void SIMD_NAME(cpu_row_softmax_backward)(float *dx, const float *y, const float *dy, float scale, int64_t n);
+void SIMD_NAME(cpu_row_layernorm)(float *y, float *mean, float *rstd, const float *s, const float *w, const float *bias,
+                                  float eps, int64_t n);
+void SIMD_NAME(cpu_row_layernorm_backward)(float *dx, float beta, const float *dy, const float *s, float mean, float rstd,
+                                           const float *w, int64_t n);
+float SIMD_NAME(cpu_row_dot)(const float *x, const float *z, int64_t n);
+
+size_t SIMD_NAME(cpu_head_work)(void);
+size_t SIMD_NAME(cpu_head_backward_work)(void);
+void SIMD_NAME(cpu_head)(const struct head *h, void *work);
+void SIMD_NAME(cpu_head_backward)(const struct head *h, const struct head_gradients *g, void *work);
+
+#endif

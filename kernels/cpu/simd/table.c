@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT
+ * table.c - the inner loops of one instruction set */
+#include "simd.h"
+
+const struct simd SIMD_NAME(cpu_simd) = {
+	.name = VL == 16 ? "AVX-512" : VL == 8 ? "AVX2"
+	                                       : "no AVX2",
+	.panel_width = PANEL,
+	.pack_panel = SIMD_NAME(cpu_pack_panel),
+	.tile = SIMD_NAME(cpu_tile),
+	.finish = SIMD_NAME(cpu_finish),
+	.act = SIMD_NAME(cpu_row_act),
+	.act_backward = SIMD_NAME(cpu_row_act_backward),
+	.exp_affine = SIMD_NAME(cpu_row_exp_affine),
+	.softmax = SIMD_NAME(cpu_row_softmax),
+	.softmax_backward = SIMD_NAME(cpu_row_softmax_backward),
+	.layernorm = SIMD_NAME(cpu_row_layernorm),
+	.layernorm_backward = SIMD_NAME(cpu_row_layernorm_backward),
+	.dot = SIMD_NAME(cpu_row_dot),
+	.head_work = SIMD_NAME(cpu_head_work),
+	.head = SIMD_NAME(cpu_head),
+	.head_backward_work = SIMD_NAME(cpu_head_backward_work),
+	.head_backward = SIMD_NAME(cpu_head_backward),
+};

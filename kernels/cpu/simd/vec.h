@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * vec.h - vectors of f32 of the instruction set that a file is compiled for:
+ * GCC's and Clang's vector types, so that arithmetic is written plainly; only
+ * fused multiply-add, rounding and conversions need the set's own names.
+ */
+#ifndef VEC_H
+#define VEC_H
+
+#include <math.h>
+#include <string.h>
+
+#include "../cpu.h"
+#include "../simd.h"
+
+#define SIMD_JOIN_(a, b) a##_##b
+#define SIMD_JOIN(a, b) SIMD_JOIN_(a, b)
+#define SIMD_NAME(name) SIMD_JOIN(name, SIMD)
+#define INLINE static inline __attribute__((always_inline))
+
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#define VL 16
+#elif defined(__AVX2__) && defined(__FMA__)
+#include <immintrin.h>
+#define VL 8
+#else
+#define VL 4
+#endif
+
+#define LANES 16 /* of a sum, in every instruction set */
+#define PARTS (LANES / VL)
+
+typedef float vf __attribute__((vector_size(VL * 4)));
+typedef int32_t vi __attribute__((vector_size(VL * 4)));
+
+INLINE vf
+load(const float *p)
+{
+	vf v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+INLINE void
+store(float *p, vf v)
+{
+	memcpy(p, &v, sizeof(v));
+}
+
+INLINE vf
+splat(float x)
+{
+#if VL == 16
+	return (vf)_mm512_set1_ps(x);
+#elif VL == 8
+	return (vf)_mm256_set1_ps(x);
+#else
+	return (vf){ x, x, x, x };
+#endif
+}
+
+/* a·b + c, rounded once where the processor can */
+INLINE vf
+fma_(vf a, vf b, vf c)
+{
+#if VL == 16
+	return (vf)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif VL == 8
+	return (vf)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#elif defined(__FP_FAST_FMAF)
+	int i;
+
+	for (i = 0; i < VL; i++)
+		c[i] = fmaf(a[i], b[i], c[i]);
+	return c;
+#else
+	return a * b + c;
+#endif
+}
+
+/* m is all ones or all zeros in each lane */
+INLINE vf
+choose(vi m, vf yes, vf no)
+{
+	return (vf)((m & (vi)yes) | (~m & (vi)no));
+}
+
+INLINE vf
+max_(vf a, vf b)
+{
+	return choose(a > b, a, b);
+}
+
+INLINE vf
+abs_(vf a)
+{
+	return (vf)((vi)a & 0x7fffffff);
+}
+
+/* the first n (< VL) of p, zeros behind them */
+INLINE vf
+load_some(const float *p, int64_t n)
+{
+	float t[VL] = { 0 };
+
+	memcpy(t, p, (size_t)n * sizeof(*p));
+	return load(t);
+}
+
+INLINE void
+store_some(float *p, vf v, int64_t n)
+{
+	float t[VL];
+
+	store(t, v);
+	memcpy(p, t, (size_t)n * sizeof(*p));
+}
+
+/* e^x, within 2 units of the last place; 0 below -87 */
+INLINE vf
+exp_(vf x)
+{
+	const vf magic = splat(12582912.0f); /* 1.5·2^23: adding it rounds to a whole number */
+	const vf t = fma_(x, splat(1.44269504f), magic), n = t - magic;
+	const vf r = fma_(n, splat(2.12194440e-4f), fma_(n, splat(-0.693359375f), x));
+	vf p = splat(0.0013926250394433737f);
+	vf y;
+
+	p = fma_(p, r, splat(0.00836323294788599f));
+	p = fma_(p, r, splat(0.04166655242443085f));
+	p = fma_(p, r, splat(0.16666576266288757f));
+	p = fma_(p, r, splat(0.5f));
+	p = fma_(p * r, r, r);
+	y = (vf)((vi)(p + splat(1)) + ((vi)t << 23));
+	y = choose(x < splat(-87.0f), splat(0), y);
+	y = choose(x > splat(88.72283f), splat(INFINITY), y);
+	return choose(x != x, x, y);
+}
+
+/* 1/(1 + e^-x) */
+INLINE vf
+sigmoid_(vf x)
+{
+	return splat(1) / (splat(1) + exp_(-x));
+}
+
+/* ½·erfc(|x|/√2): the normal distribution's tail beyond |x|, relative error 4e-7.
+ * erfc(z) = e^(-z²)·t·P(t), t = 1/(1 + 0.44·z), P fitted over z ≤ 10; e is given: e^(-x²/2). */
+INLINE vf
+normal_tail(vf x, vf e)
+{
+	const vf t = splat(1) / fma_(abs_(x), splat(0.311126984f), splat(1));
+	vf p = splat(0.07196585088968277f);
+
+	p = fma_(p, t, splat(-0.28118717670440674f));
+	p = fma_(p, t, splat(0.3025151193141937f));
+	p = fma_(p, t, splat(-0.025753501802682877f));
+	p = fma_(p, t, splat(0.2188519686460495f));
+	p = fma_(p, t, splat(0.21637427806854248f));
+	p = fma_(p, t, splat(0.24902240931987762f));
+	p = fma_(p, t, splat(0.24821121990680695f));
+	return splat(0.5f) * e * t * p;
+}
+
+INLINE vf
+gelu_(vf x)
+{
+	const vf tail = x * normal_tail(x, exp_(x * x * splat(-0.5f)));
+
+	return choose(x < splat(0), tail, x - tail);
+}
+
+/* ½·(1 + tanh(u)) = σ(2u), u = √(2/π)·(x + 0.044715·x³) */
+INLINE vf
+gelu_tanh_gate(vf x)
+{
+	return sigmoid_(splat(1.5957691216f) * fma_(x * x * x, splat(0.044715f), x));
+}
+
+INLINE vf
+activate_(vf x, enum activation a)
+{
+	switch (a) {
+	case ACT_RELU:
+		return choose(x > splat(0), x, splat(0));
+	case ACT_GELU:
+		return gelu_(x);
+	case ACT_QUICK_GELU:
+		return x * sigmoid_(splat(1.702f) * x);
+	case ACT_GELU_TANH:
+		return x * gelu_tanh_gate(x);
+	default:
+		return x;
+	}
+}
+
+/* ---- sums in LANES lanes, joined in halves: the same tree in every instruction set ---- */
+
+struct lanes {
+	vf v[PARTS];
+};
+
+INLINE struct lanes
+lanes_zero(void)
+{
+	struct lanes s;
+	int i;
+
+	for (i = 0; i < PARTS; i++)
+		s.v[i] = splat(0);
+	return s;
+}
+
+INLINE float
+lanes_sum(const struct lanes *s)
+{
+	float t[LANES];
+	int i, half;
+
+	memcpy(t, s->v, sizeof(t));
+	for (half = LANES / 2; half; half /= 2)
+		for (i = 0; i < half; i++)
+			t[i] += t[i + half];
+	return t[0];
+}
+
+INLINE float
+lanes_max(const struct lanes *s)
+{
+	float t[LANES];
+	int i, half;
+
+	memcpy(t, s->v, sizeof(t));
+	for (half = LANES / 2; half; half /= 2)
+		for (i = 0; i < half; i++)
+			t[i] = t[i] > t[i + half] ? t[i] : t[i + half];
+	return t[0];
+}
+
+#endif

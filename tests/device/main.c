@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * main.c - runs the conformance suite on each device there is, and prints TAP.
+ * ADDS_REQUIRE=cuda makes a missing GPU a failure. With names as arguments
+ * (products rows attention elements sums segments clip train threads) only those.
+ */
+#include <stdio.h>
+
+#include "suite.h"
+
+int suite_failures(void);
+
+static const struct {
+	const char *name;
+	void (*run)(void);
+} parts[] = {
+	{ "products", test_products },
+	{ "rows", test_rows },
+	{ "attention", test_attention },
+	{ "elements", test_elements },
+	{ "sums", test_sums },
+	{ "segments", test_segments },
+	{ "clip", test_clip },
+	{ "train", test_train },
+	{ "threads", test_threads },
+};
+
+static int
+wanted(const char *name, int argc, char **argv)
+{
+	int i;
+
+	for (i = 1; i < argc; i++)
+		if (strcmp(argv[i], name) == 0)
+			return 1;
+	return argc == 1;
+}
+
+/* a table with a hole would crash a caller one day */
+static int
+whole(const struct backend_ops *ops)
+{
+	void (*slot[sizeof(*ops) / sizeof(void (*)(void))])(void);
+	size_t i, empty = 0;
+
+	memcpy(slot, ops, sizeof(slot));
+	for (i = 0; i < sizeof(slot) / sizeof(*slot); i++)
+		empty += slot[i] == NULL;
+	printf("%s - %s fills the whole table\n", empty ? "not ok" : "ok", ops->name);
+	return empty != 0;
+}
+
+static int
+run(struct backend *b, int argc, char **argv)
+{
+	int failed;
+	size_t i;
+
+	dev = b;
+	printf("# %s\n", b->device);
+	failed = whole(b->ops);
+	for (i = 0; i < sizeof(parts) / sizeof(*parts); i++)
+		if (wanted(parts[i].name, argc, argv))
+			parts[i].run();
+	backend_close(b);
+	return failed;
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *require = getenv("ADDS_REQUIRE");
+	struct backend *b;
+	int failed = 0;
+
+	if ((b = backend_open("cpu", 2, NULL, 0, &fault)))
+		failed += run(b, argc, argv);
+	else
+		failed += printf("not ok - cpu: %s\n", fault.msg) > 0;
+	if ((b = backend_open("cuda", 2, NULL, 0, &fault))) {
+		failed += run(b, argc, argv);
+	} else if (require && strcmp(require, "cuda") == 0) {
+		printf("not ok - cuda is required: %s\n", fault.msg);
+		failed++;
+	} else {
+		printf("ok - cuda # SKIP no device: %s\n", fault.msg);
+	}
+	return failed + suite_failures() ? 1 : 0;
+}

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT
+ * products.c - linear and gemm, against loops in double precision */
+#include "suite.h"
+
+static double
+activate(double x, enum activation a)
+{
+	switch (a) {
+	case ACT_RELU:
+		return x > 0 ? x : 0;
+	case ACT_GELU:
+		return 0.5 * x * (1 + erf(x / sqrt(2)));
+	case ACT_QUICK_GELU:
+		return x / (1 + exp(-1.702 * x));
+	case ACT_GELU_TANH:
+		return 0.5 * x * (1 + tanh(sqrt(2 / acos(-1)) * (x + 0.044715 * x * x * x)));
+	default:
+		return x;
+	}
+}
+
+struct shape {
+	int64_t m, n, k;
+	int transposed;
+	enum activation act;
+	int residual; /* 1: another matrix, 2: Y itself */
+	int bias;
+	enum dtype wt, xt, yt;
+	enum precision prec;
+};
+
+/* rows in three segments, one of them empty */
+static struct segs
+thirds(int64_t m)
+{
+	int64_t *at = room(4 * sizeof(*at));
+
+	at[1] = at[2] = m / 3;
+	at[3] = m;
+	return (struct segs){ 3, at };
+}
+
+/* W[n,k] as an array of type t */
+static void *
+weight(float *w, int64_t n, enum dtype t)
+{
+	struct mat m;
+	void *h;
+
+	if (t == DT_F32)
+		return w;
+	m = up(w, 1, n, t);
+	h = room((size_t)n * dtype_size(t));
+	done(dev->ops->get(dev, h, m.p, (size_t)n * dtype_size(t), &fault));
+	return h;
+}
+
+static double *
+linear_want(const struct shape *s, const float *x, const float *w, const float *bias, const float *r)
+{
+	double *want = room((size_t)(s->m * s->n) * sizeof(*want));
+	int64_t i, j, l;
+
+	for (i = 0; i < s->m; i++)
+		for (j = 0; j < s->n; j++) {
+			double sum = bias ? (double)bias[j] : 0;
+
+			for (l = 0; l < s->k; l++)
+				sum += (double)x[i * s->k + l] * (double)(s->transposed ? w[l * s->n + j] : w[j * s->k + l]);
+			want[i * s->n + j] = activate(sum, s->act) + (r ? (double)r[i * s->n + j] : 0);
+		}
+	return want;
+}
+
+/* Tolerances: f32 sums of k products of numbers up to 1, error seen 4e-7·√k;
+ * with bf16 or int8 factors, their rounding. */
+static double
+linear_tolerance(const struct shape *s)
+{
+	const enum precision p = backend_precision(dev, s->prec);
+	const double unit = p == PREC_INT8 ? 2e-2 : p == PREC_BF16 ? 8e-3
+	                                    : p == PREC_TF32       ? 1e-3
+	                                                           : 1e-6;
+
+	return unit * (1 + sqrt((double)s->k)) + (s->yt == DT_BF16 ? 4e-3 * (2 + sqrt((double)s->k)) : 0);
+}
+
+static void
+linear_case(const struct shape *s)
+{
+	float *x, *w, *bias, *r, *y0;
+	struct packed *packed = NULL;
+	struct mat mx, my, mr = none();
+	const double tol = linear_tolerance(s);
+
+	begin("linear", "%lldx%lldx%lld%s act %d residual %d types %d %d %d precision %d", (long long)s->m, (long long)s->n,
+	      (long long)s->k, s->transposed ? " transposed" : "", (int)s->act, s->residual, (int)s->wt, (int)s->xt,
+	      (int)s->yt, (int)s->prec);
+	x = uniform(s->m * s->k, -1, 1);
+	w = uniform(s->n * s->k, -1, 1);
+	bias = s->bias ? uniform(s->n, -1, 1) : NULL;
+	r = s->residual ? uniform(s->m * s->n, -1, 1) : NULL;
+	mx = up(x, s->m, s->k, s->xt);
+	if (s->residual == 1)
+		mr = up(r, s->m, s->n, DT_F32);
+	y0 = r;
+	my = s->residual == 2 ? up(y0, s->m, s->n, s->yt) : blank(s->m, s->n, s->yt);
+	if (s->residual == 2)
+		mr = my;
+	done(dev->ops->pack(dev, &packed, weight(w, s->n * s->k, s->wt), s->wt, s->n, s->k, s->transposed, s->prec, &fault));
+	done(dev->ops->linear(dev, my, mx, packed, bias ? up_bytes(bias, (size_t)s->n * sizeof(*bias)) : NULL, s->act, mr,
+	                      thirds(s->m), &fault));
+	near_("y", down(my), linear_want(s, x, w, bias, r), s->m * s->n, tol, tol);
+	dev->ops->unpack(dev, packed);
+	end();
+}
+
+static void
+linear_sizes(void)
+{
+	struct shape s = { 0 };
+	int i, j;
+
+	for (i = 0; i < SIZES; i++)
+		for (j = 0; j < SIZES; j++) {
+			s.m = size_list[i];
+			s.n = size_list[j];
+			s.k = size_list[(i + j) % SIZES];
+			s.bias = j & 1;
+			s.residual = (i + 2 * j) % 3;
+			s.act = (enum activation)((i + j) % 5);
+			s.transposed = i & 1;
+			if (s.m * s.n * s.k <= 33 * 1000 * 1000)
+				linear_case(&s);
+		}
+}
+
+static void
+linear_variants(void)
+{
+	static const enum dtype types[][3] = {
+		{ DT_BF16, DT_F32, DT_F32 },
+		{ DT_F16, DT_F32, DT_F32 },
+		{ DT_F32, DT_BF16, DT_F32 },
+		{ DT_BF16, DT_BF16, DT_BF16 },
+		{ DT_F32, DT_F32, DT_BF16 },
+	};
+	struct shape s = { 50, 65, 257, 0, ACT_NONE, 0, 1, DT_F32, DT_F32, DT_F32, PREC_F32 };
+	size_t i;
+	int p;
+
+	for (i = 0; i < 5; i++) {
+		s.act = (enum activation)i;
+		for (s.residual = 0; s.residual < 3; s.residual++)
+			linear_case(&s);
+	}
+	s.residual = 0;
+	for (p = PREC_F32; p <= PREC_TF32; p++)
+		for (i = 0; i < sizeof(types) / sizeof(*types); i++) {
+			s.wt = types[i][0];
+			s.xt = types[i][1];
+			s.yt = types[i][2];
+			s.prec = (enum precision)p;
+			s.transposed = (int)i & 1;
+			linear_case(&s);
+		}
+	s = (struct shape){ 700, 96, 3072, 0, ACT_NONE, 1, 1, DT_F32, DT_F32, DT_F32, PREC_F32 };
+	linear_case(&s);
+	for (s.m = 0; s.m < 20; s.m++)
+		linear_case(&s);
+}
+
+/* ---- gemm ---- */
+
+struct gemm_case {
+	int64_t m, n, k;
+	int ta, tb;
+	float alpha, beta;
+	enum precision prec;
+};
+
+static void
+gemm_want(double *want, const struct gemm_case *s, const float *a, const float *b, const float *c)
+{
+	int64_t i, j, l;
+
+	for (i = 0; i < s->m; i++)
+		for (j = 0; j < s->n; j++) {
+			double sum = 0;
+
+			for (l = 0; l < s->k; l++)
+				sum += (double)(s->ta ? a[l * s->m + i] : a[i * s->k + l]) *
+				       (double)(s->tb ? b[j * s->k + l] : b[l * s->n + j]);
+			want[i * s->n + j] = (double)s->alpha * sum +
+			                     (s->beta == 0 ? 0 : (double)s->beta * (double)c[i * s->n + j]);
+		}
+}
+
+/* one job of the call; fills in what it should give */
+static struct gemm_job
+job_of(const struct gemm_case *s, double **want)
+{
+	float *a = uniform(s->m * s->k, -1, 1), *b = uniform(s->n * s->k, -1, 1), *c = uniform(s->m * s->n, -1, 1);
+	struct gemm_job j = { .ta = s->ta, .tb = s->tb, .alpha = s->alpha, .beta = s->beta };
+
+	j.a = s->ta ? up(a, s->k, s->m, DT_F32) : up(a, s->m, s->k, DT_F32);
+	j.b = s->tb ? up(b, s->n, s->k, DT_F32) : up(b, s->k, s->n, DT_F32);
+	j.c = s->beta == 0 ? blank(s->m, s->n, DT_F32) : up(c, s->m, s->n, DT_F32);
+	*want = room((size_t)(s->m * s->n) * sizeof(**want));
+	gemm_want(*want, s, a, b, c);
+	return j;
+}
+
+static void
+gemm_run(const struct gemm_case *s, int n)
+{
+	const enum precision p = backend_precision(dev, s->prec);
+	const double unit = p == PREC_BF16 ? 8e-3 : p == PREC_TF32 ? 1e-3
+	                                                           : 1e-6;
+	struct gemm_job jobs[8];
+	double *want[8];
+	int i;
+
+	begin("gemm", "%lldx%lldx%lld t %d %d alpha %g beta %g precision %d, %d jobs", (long long)s->m, (long long)s->n,
+	      (long long)s->k, s->ta, s->tb, (double)s->alpha, (double)s->beta, (int)s->prec, n);
+	for (i = 0; i < n; i++)
+		jobs[i] = job_of(s, &want[i]);
+	done(dev->ops->gemm(dev, jobs, n, s->prec, &fault));
+	for (i = 0; i < n; i++)
+		near_("c", down(jobs[i].c), want[i], s->m * s->n, unit, unit * (1 + sqrt((double)s->k)));
+	end();
+}
+
+static void
+gemm_cases(void)
+{
+	struct gemm_case s = { .alpha = 1 };
+	int i, j, t;
+
+	for (i = 0; i < SIZES; i++)
+		for (j = 0; j < SIZES; j++)
+			for (t = 0; t < 4; t++) {
+				s.m = size_list[i];
+				s.n = size_list[j];
+				s.k = size_list[(i + j + t) % SIZES];
+				s.ta = t & 1;
+				s.tb = t >> 1;
+				s.alpha = t == 2 ? -0.5f : 1;
+				s.beta = t == 0 ? 0 : t == 1 ? 1
+				                             : 0.25f;
+				s.prec = t == 3 ? PREC_BF16 : PREC_F32;
+				if (s.m * s.n * s.k <= 33 * 1000 * 1000)
+					gemm_run(&s, 1 + (i + j) % 3);
+			}
+	s = (struct gemm_case){ 40, 50, 5000, 1, 0, 1, 1, PREC_F32 };
+	gemm_run(&s, 2);
+	s = (struct gemm_case){ 300, 700, 65, 0, 1, 1, 0, PREC_F32 };
+	gemm_run(&s, 8);
+	s = (struct gemm_case){ 77, 90, 64, 0, 1, 0.125f, 0, PREC_TF32 };
+	gemm_run(&s, 3);
+}
+
+static void
+gemm_nothing(void)
+{
+	begin("gemm", "no jobs");
+	done(dev->ops->gemm(dev, NULL, 0, PREC_F32, &fault));
+	end();
+}
+
+void
+test_products(void)
+{
+	linear_sizes();
+	linear_variants();
+	gemm_cases();
+	gemm_nothing();
+}
