@@ -7,7 +7,8 @@
 
 #include "train.h"
 
-enum { MAX_TABLE = 80, ROWS = 16384 };
+enum { MAX_TABLE = 80,
+       ROWS = 16384 };
 
 static struct train_args a;
 static int given[MAX_TABLE];
@@ -335,7 +336,8 @@ train_options(const struct train_args *args)
 		.decoder = { .layers = (int)args->layers,
 		             .heads = (int)args->heads,
 		             .ff = (int)args->ff,
-		             .prior = args->no_prior ? 0 : args->prior ? 1 : -1,
+		             .prior = args->no_prior ? 0 : args->prior ? 1
+		                                                       : -1,
 		             .no_visual_update = args->no_visual_update,
 		             .dropout = (float)args->dropout },
 		.init = args->init == 0 ? ADDS_INIT_ALIGNED : ADDS_INIT_RANDOM,

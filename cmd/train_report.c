@@ -12,7 +12,7 @@
 #define LOG_LIMIT ((size_t)1 << 32)
 
 static volatile sig_atomic_t caught;
-static double began = -1;   /* of the first step seen, and its number */
+static double began = -1; /* of the first step seen, and its number */
 static int64_t began_at;
 
 /* ---- while it works ---- */

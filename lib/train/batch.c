@@ -129,7 +129,8 @@ reserve_host(struct adds_batch *t, int64_t n, int64_t rows, size_t bytes, struct
 static enum dtype
 device_type(enum adds_dtype t)
 {
-	return t == ADDS_F16 ? DT_F16 : t == ADDS_BF16 ? DT_BF16 : DT_F32;
+	return t == ADDS_F16 ? DT_F16 : t == ADDS_BF16 ? DT_BF16
+	                                               : DT_F32;
 }
 
 /* tokens of all pictures behind each other in stage, as they are stored */

@@ -25,9 +25,9 @@ struct adds_batch {
 	int64_t n, K;                /* pictures and labels in it */
 
 	struct adds_room all, raw, tokens, labels, z0;
-	int64_t *at, *read_at;       /* host: segments of tokens, of rows that zero-shot reads */
-	int32_t *read;               /* host: those rows */
-	unsigned char *stage;        /* host: tokens as stored */
+	int64_t *at, *read_at; /* host: segments of tokens, of rows that zero-shot reads */
+	int32_t *read;         /* host: those rows */
+	unsigned char *stage;  /* host: tokens as stored */
 	size_t at_room, read_room, stage_room;
 };
 

@@ -13,11 +13,11 @@ enum { PROGRESS_EVERY = 64 };
 /* what grows while the stream is read */
 struct loading {
 	struct adds_dataset *d;
-	size_t items, paths, rows, labels;          /* room */
-	int64_t npaths, nrows, nlabels;             /* in use */
-	size_t memory, held;                        /* bytes of tokens allowed and held */
-	int8_t *target;                             /* [L] */
-	int32_t *room;                              /* [pictures' vocabulary] */
+	size_t items, paths, rows, labels; /* room */
+	int64_t npaths, nrows, nlabels;    /* in use */
+	size_t memory, held;               /* bytes of tokens allowed and held */
+	int8_t *target;                    /* [L] */
+	int32_t *room;                     /* [pictures' vocabulary] */
 	XXH3_state_t *hash;
 };
 

@@ -15,14 +15,14 @@
 
 /* one labelled picture */
 struct adds_item {
-	uint64_t record;    /* its number in the stream */
-	uint64_t hash;      /* XXH64 of its path */
-	int64_t tokens;     /* T */
-	int64_t path;       /* where its path (ended by NUL) begins in paths */
+	uint64_t record;     /* its number in the stream */
+	uint64_t hash;       /* XXH64 of its path */
+	int64_t tokens;      /* T */
+	int64_t path;        /* where its path (ended by NUL) begins in paths */
 	int64_t read, nread; /* its rows that zero-shot reads: rows[read … read + nread - 1] */
-	int64_t pos, npos;  /* its positive labels: labels[pos …], ascending */
-	int64_t neg, nneg;  /* its verified negatives likewise; nneg -1: all others that the vocabulary has */
-	void *data;         /* its tokens as they came, or NULL: in the file */
+	int64_t pos, npos;   /* its positive labels: labels[pos …], ascending */
+	int64_t neg, nneg;   /* its verified negatives likewise; nneg -1: all others that the vocabulary has */
+	void *data;          /* its tokens as they came, or NULL: in the file */
 };
 
 struct adds_dataset {
@@ -30,16 +30,16 @@ struct adds_dataset {
 	struct adds_vocab *vocab; /* of the pictures */
 	struct adds_mapping map;
 	const struct adds_texts *texts;
-	const char *choice;       /* "cls", "patch", "all" */
+	const char *choice; /* "cls", "patch", "all" */
 	int64_t n;
-	struct adds_item *item;   /* [n] */
+	struct adds_item *item; /* [n] */
 	char *paths;
 	int32_t *rows, *labels;
-	enum adds_dtype dtype;    /* of the tokens */
-	int64_t most_tokens;      /* the largest T */
+	enum adds_dtype dtype; /* of the tokens */
+	int64_t most_tokens;   /* the largest T */
 	uint64_t records, unlabelled, errors;
 	int in_memory;
-	char digest[33];          /* of everything above that training sees */
+	char digest[33]; /* of everything above that training sees */
 };
 
 /* Called now and then while a stream is read: records so far. */

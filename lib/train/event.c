@@ -11,7 +11,7 @@
 #include "event.h"
 
 enum {
-	EVENT_MAX = 1024,     /* bytes of one event */
+	EVENT_MAX = 1024, /* bytes of one event */
 	BUFFER_SIZE = 65536,
 	TAG_MAX = 512,
 	/* wire types, and field numbers of tensorboard's event.proto and summary.proto */

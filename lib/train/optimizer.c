@@ -101,7 +101,8 @@ ema_decay(const struct adds_optimizer *o)
 {
 	const double t = (double)o->step, early = (1 + t) / (10 + t);
 
-	return o->e && early < o->o.ema ? early : o->e ? o->o.ema : 0;
+	return o->e && early < o->o.ema ? early : o->e ? o->o.ema
+	                                               : 0;
 }
 
 int

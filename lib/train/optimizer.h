@@ -12,12 +12,12 @@
 #include "../decoder/decoder.h"
 
 struct adds_optimizer_options {
-	double lr;        /* of the decoder's layers, at its peak */
-	double head;      /* the head's (decoder.fc, final_fc, prior) as a multiple of it */
+	double lr;   /* of the decoder's layers, at its peak */
+	double head; /* the head's (decoder.fc, final_fc, prior) as a multiple of it */
 	double weight_decay;
 	double beta1, beta2, eps;
-	double clip;      /* largest 2-norm of all gradients together; 0: no clipping */
-	double ema;       /* decay of the running mean of the weights; 0: none. At step t it is at most (1 + t)/(10 + t) */
+	double clip; /* largest 2-norm of all gradients together; 0: no clipping */
+	double ema;  /* decay of the running mean of the weights; 0: none. At step t it is at most (1 + t)/(10 + t) */
 };
 
 struct adds_optimizer {
@@ -27,7 +27,7 @@ struct adds_optimizer {
 	float *m, *v, *e; /* device [size]; e NULL without running mean */
 	int64_t step;     /* steps done */
 	struct adamw_group *group;
-	double *scale;    /* of each group's learning rate */
+	double *scale; /* of each group's learning rate */
 	size_t ngroups;
 };
 

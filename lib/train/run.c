@@ -128,7 +128,7 @@ adds_run_init(struct adds_run *r, const char *dir, int new, struct adds_error *e
 	r->events = NULL;
 	if (!(r->dir = strdup(dir)))
 		return adds_fail(err, ADDS_ENOMEM, "out of memory");
-	if (new && mkdir(dir, 0777) < 0 && errno != EEXIST)
+	if (new &&mkdir(dir, 0777) < 0 && errno != EEXIST)
 		return adds_fail_errno(err, "cannot make the folder '%s'", dir);
 	return open_log(r, err);
 }

@@ -24,7 +24,7 @@
 
 struct adds_run {
 	char *dir;
-	int log;                   /* descriptor of log.jsonl */
+	int log; /* descriptor of log.jsonl */
 	struct adds_events *events;
 };
 

@@ -16,8 +16,8 @@ enum adds_schedule_kind {
 
 struct adds_schedule {
 	enum adds_schedule_kind kind;
-	int64_t steps;  /* of the whole run */
-	double warmup;  /* below 1: share of the steps, else their number */
+	int64_t steps; /* of the whole run */
+	double warmup; /* below 1: share of the steps, else their number */
 };
 
 /* Factor of step number step, from 0. */

@@ -11,7 +11,9 @@
 #include "../stream/output.h"
 #include "state.h"
 
-enum { COUNTS = 7, NUMBERS = 1 + ADDS_THRESHOLDS + 2 + ADDS_THRESHOLDS, BUFFERS = 4 };
+enum { COUNTS = 7,
+       NUMBERS = 1 + ADDS_THRESHOLDS + 2 + ADDS_THRESHOLDS,
+       BUFFERS = 4 };
 #define STATE_LIMIT ((size_t)1 << 36)
 
 static const char newest[] = "state.safetensors", before[] = "state-1.safetensors";
@@ -172,7 +174,7 @@ adds_state_save(const struct adds_state *s, const char *data, struct adds_optimi
 	char *new = adds_run_path(r, newest, err), *old = adds_run_path(r, before, err);
 	int rc = ADDS_ENOMEM;
 
-	if (m && new && old) {
+	if (m && new &&old) {
 		if (rename(new, old) < 0 && errno != ENOENT)
 			rc = adds_fail_errno(err, "cannot rename '%s'", new);
 		else
@@ -287,4 +289,3 @@ adds_state_load(struct adds_state *s, const char *data, struct adds_optimizer *o
 	}
 	return load_one(s, data, o, r, before, err);
 }
-

@@ -24,7 +24,7 @@ struct adds_state {
 	int64_t in_epoch; /* steps done of the one after */
 	int64_t step;     /* steps done in all */
 	int64_t log_size;
-	int64_t session;  /* starts of the program */
+	int64_t session; /* starts of the program */
 	int64_t best_epoch;
 	double best_map, best_accuracy[ADDS_THRESHOLDS];
 	struct adds_sums sums; /* of the epoch that is under way */

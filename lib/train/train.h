@@ -21,7 +21,7 @@
 struct adds_train_options {
 	struct adds_decoder_config decoder; /* width is filled in; ff 0: 4·width; prior -1: where every picture has one token */
 	enum adds_init init;
-	double prior_scale, prior_bias;     /* where the prior starts */
+	double prior_scale, prior_bias; /* where the prior starts */
 	struct loss_args loss;
 	struct adds_optimizer_options optimizer;
 	enum adds_schedule_kind schedule;
@@ -29,19 +29,19 @@ struct adds_train_options {
 	int64_t epochs, batch, budget;
 	uint64_t seed;
 	enum precision precision;
-	int64_t keep_every;  /* keep the checkpoint of every so many epochs; 0: of none */
-	double save_every;   /* seconds between states within an epoch */
-	int64_t rows;        /* rows of tokens, or of labels, computed at once at most */
+	int64_t keep_every;    /* keep the checkpoint of every so many epochs; 0: of none */
+	double save_every;     /* seconds between states within an epoch */
+	int64_t rows;          /* rows of tokens, or of labels, computed at once at most */
 	int64_t min_positives; /* a label with fewer validation positives is not measured */
 };
 
 /* What an epoch came to. NAN where nothing could be measured. */
 struct adds_measures {
 	int64_t epoch, step;
-	double loss;                             /* mean of a training picture; NAN at epoch 0 */
-	double labels;                           /* looked at in a step, on average */
-	double train_accuracy[ADDS_THRESHOLDS];  /* over the steps of the epoch */
-	int64_t measured, measured_trained;      /* labels */
+	double loss;                            /* mean of a training picture; NAN at epoch 0 */
+	double labels;                          /* looked at in a step, on average */
+	double train_accuracy[ADDS_THRESHOLDS]; /* over the steps of the epoch */
+	int64_t measured, measured_trained;     /* labels */
 	double val_loss, map, map_trained, map_untrained;
 	double accuracy[ADDS_THRESHOLDS];
 };
@@ -60,7 +60,7 @@ struct adds_watch {
 	void (*step)(void *to, const struct adds_step *s);
 	void (*epoch)(void *to, const struct adds_measures *m);
 	void (*validation)(void *to, int64_t done, int64_t of);
-	int (*stop)(void *to);    /* 1: finish the step, write the state, return */
+	int (*stop)(void *to);     /* 1: finish the step, write the state, return */
 	double (*clock)(void *to); /* seconds, for save_every */
 };
 
@@ -72,14 +72,14 @@ struct adds_trainer {
 	int64_t *train_list, *val_list;   /* pictures of them */
 	int64_t ntrain, nval;
 
-	int32_t *trained;        /* [ntrained] rows of the label stream that are trained on */
+	int32_t *trained; /* [ntrained] rows of the label stream that are trained on */
 	int64_t ntrained;
-	uint8_t *is_trained;     /* [L] */
-	int64_t held_out;        /* labels kept out on demand */
-	int64_t untrainable;     /* labels in common without a known positive and a known negative */
+	uint8_t *is_trained; /* [L] */
+	int64_t held_out;    /* labels kept out on demand */
+	int64_t untrainable; /* labels in common without a known positive and a known negative */
 	char untrainable_names[256];
 	struct adds_vocab *trained_vocab;
-	float *trained_texts;    /* [ntrained, D] */
+	float *trained_texts; /* [ntrained, D] */
 
 	struct adds_decoder *zero, *decoder;
 	struct adds_optimizer optimizer;
@@ -91,7 +91,7 @@ struct adds_trainer {
 	struct adds_state state;
 	const struct adds_watch *watch;
 	double saved_at;
-	char data[200];          /* digest of all that the run is trained on */
+	char data[200]; /* digest of all that the run is trained on */
 
 	/* host arrays: the order of the epoch; of a step: labels of P, columns and their weights, targets, weights, logits */
 	int64_t *order;
@@ -100,9 +100,9 @@ struct adds_trainer {
 	float *column_weight;
 	int8_t *row, *step_target;
 	float *step_weight, *step_logits;
-	float *scores;           /* [nval, L] */
-	int8_t *val_target;      /* [nval, L] */
-	double *ap;              /* [L] */
+	float *scores;      /* [nval, L] */
+	int8_t *val_target; /* [nval, L] */
+	double *ap;         /* [L] */
 };
 
 /* Prepares everything: which labels are trained, decoder, optimizer. train and
