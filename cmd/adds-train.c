@@ -40,7 +40,7 @@ prepare(struct adds_trainer *t, struct train_input *in, struct train_args *a, st
 	struct adds_train_options o;
 	struct adds_error err;
 
-	train_defaults(a, single_tokens(in));
+	train_defaults(a, single_tokens(in), in->texts.width);
 	o = train_options(a);
 	if (adds_trainer_init(t, b, &in->texts, &o, in->train, in->train_list, in->ntrain, in->val ? in->val : in->train,
 	                      in->val_list, in->nval, in->holdout, &err) < 0)

@@ -32,7 +32,7 @@ cJSON *train_config(const struct train_args *a);
 void train_take_config(struct train_args *a, const cJSON *config, const char *run);
 
 /* Fills in what depends on the data: single is 1 where every training picture has one token. */
-void train_defaults(struct train_args *a, int single);
+void train_defaults(struct train_args *a, int single, int width);
 
 /* The options as the library wants them. */
 struct adds_train_options train_options(const struct train_args *a);

@@ -44,17 +44,20 @@ write_labels(const char *path, const struct adds_vocab *v, struct adds_clip *m, 
              struct adds_error *err)
 {
 	struct adds_message *header = adds_labels_header(adds_clip_config(m), v, NULL, err), *label;
+	struct adds_prompts p = { 0 };
 	struct adds_writer *w = header ? adds_writer_open(path, NULL, err) : NULL;
 	const int E = adds_clip_config(m)->E;
 	int rc = -1;
 	size_t i;
 
-	if (!w || adds_provenance_add(header, "adds-train", NULL, err) < 0 || adds_writer_header(w, header, err) < 0)
+	if (!w || adds_prompts_make(&p, v, NULL, NULL, err) < 0 || adds_provenance_add(header, "adds-train", NULL, err) < 0 || adds_writer_header(w, header, err) < 0)
 		goto out;
 	for (i = 0; i < adds_vocab_size(v); i++) {
 		const char *name = adds_vocab_name(v, i);
 
-		if (!(label = adds_label_new(name, strlen(name), embedding + i * (size_t)E, E, NULL, 0, err)))
+		label = adds_label_new(name, strlen(name), embedding + i * (size_t)E, E,
+		                       (const char *const *)p.text + p.first[i], p.first[i + 1] - p.first[i], err);
+		if (!label)
 			goto out;
 		rc = adds_writer_write(w, label, err);
 		adds_message_free(label);
@@ -66,6 +69,7 @@ write_labels(const char *path, const struct adds_vocab *v, struct adds_clip *m, 
 out:
 	if (w)
 		adds_writer_abort(w);
+	adds_prompts_release(&p);
 	adds_message_free(header);
 	return rc < 0 ? err->code : 0;
 }

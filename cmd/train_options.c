@@ -54,7 +54,7 @@ static struct opt table[MAX_TABLE] = {
 	OPT_CHOICE(0, "recipe", "WORD", &recipe, recipes, "other defaults: 'seed' has those of the project this one follows [default]"),
 	OPT_INT(0, "epochs", "N", &a.epochs, 0, 1000000, "times that every picture is seen; 0 [5, or 10 where pictures have one token]"),
 	OPT_INT(0, "batch", "N", &a.batch, 1, 65536, "pictures in a step [16]"),
-	OPT_NUM(0, "lr", "X", &a.lr, 0, 1, "learning rate at its peak [0.001]"),
+	OPT_NUM(0, "lr", "X", &a.lr, 0, 1, "learning rate at its peak, 0: by the features' width D, 0.128/D [0.05/D where pictures have one token]"),
 	OPT_NUM(0, "head-lr", "X", &a.head_lr, 0, 1000, "the head's, as a multiple of it [1]"),
 	OPT_NUM(0, "weight-decay", "X", &a.weight_decay, 0, 1, "of matrices; norms and biases have none [0.01]"),
 	OPT_CHOICE(0, "schedule", "WORD", &a.schedule, schedules, "course of the learning rate [one-cycle]"),
@@ -106,7 +106,6 @@ set_defaults(void)
 		.prior_bias = -6,
 		.gamma_neg = 4,
 		.asl_clip = 0.05,
-		.lr = 1e-3,
 		.head_lr = 1,
 		.weight_decay = 0.01,
 		.warmup = 0.2,
@@ -311,8 +310,11 @@ train_take_config(struct train_args *args, const cJSON *config, const char *run)
 }
 
 void
-train_defaults(struct train_args *args, int single)
+train_defaults(struct train_args *args, int single, int width)
 {
+	/* found on examples/shapes (width 128, 357 tokens) and on real features of width 512, one token each */
+	if (args->lr == 0)
+		args->lr = (single ? 0.05 : 0.128) / width;
 	if (args->epochs == 0)
 		args->epochs = single ? 10 : 5;
 }
