@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "../metric/metrics.h"
+#include "blend.h"
 #include "ridge_inside.h"
 
 enum { SHARES = 5, SHARPNESSES = 4, LAMBDAS = 5, RHOS = 6 };
@@ -194,24 +195,6 @@ static int64_t
 plane(const struct search *h)
 {
 	return h->s->n * h->L;
-}
-
-/* equal texts share a fold: the number of the first label with that text, modulo the folds */
-static void
-deal_folds(const struct search *h)
-{
-	int64_t i, k, distinct = 0;
-
-	for (k = 0; k < h->L; k++)
-		h->q->fold[k] = -1;
-	for (k = 0; k < h->n; k++) {
-		const float *t = h->texts + h->labels[k] * h->D;
-
-		for (i = 0; i < k; i++)
-			if (memcmp(t, h->texts + h->labels[i] * h->D, (size_t)h->D * sizeof(*t)) == 0)
-				break;
-		h->q->fold[h->labels[k]] = i < k ? h->q->fold[h->labels[i]] : (int)(distinct++ % h->q->folds);
-	}
 }
 
 static void
@@ -442,13 +425,13 @@ adds_choose_strength(struct adds_strength *q, const struct adds_tileset *s, cons
 	for (k = 0; k < n; k++)
 		if (!isnan(h.zero[labels[k]]))
 			h.judged[q->judged++] = labels[k];
-	h.few = q->judged < ADDS_RIDGE_MIN_LABELS;
-	q->folds = h.few ? 1 : ADDS_RIDGE_LABEL_FOLDS;
+	q->folds = adds_ridge_label_folds(q->fold, texts, s->v.cols, targets, s->n, L, labels, n);
+	h.few = q->folds == 0;
+	q->folds = h.few ? 1 : q->folds;
 	if (!(h.H = calloc((size_t)(LAMBDAS * q->folds * plane(&h)) + 1, sizeof(*h.H)))) {
 		rc = adds_fail(err, ADDS_ENOMEM, "out of memory for %lld scores", (long long)plane(&h));
 		goto out;
 	}
-	deal_folds(&h);
 	if ((rc = fit_folds(&h, err)) == 0 && (rc = choose(&h, ap, d, S, err)) == 0)
 		rc = take_plane(&h, err);
 out:
