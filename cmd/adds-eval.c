@@ -395,6 +395,8 @@ open_scorer(void)
 	if (!(scorer = adds_scorer_open(b, zero_shot ? NULL : checkpoint, &texts, &o, &err)))
 		die("%s", err.msg);
 	check_model(adds_scorer_model(scorer), "the checkpoint is");
+	if (adds_scorer_calibrated(scorer))
+		read_way = ADDS_READ_TILE; /* a ridge was fitted to tiles */
 	say("%s", adds_scorer_summary(scorer));
 }
 

@@ -16,6 +16,7 @@ struct train_args {
 	/* these shape the result and stand in the run's config */
 	double val_split;
 	long long layers, heads, ff, epochs, batch, budget, seed, keep_every, min_positives;
+	int method, strict_zero_shot;
 	int prior, no_prior, no_visual_update, init, loss, full_gradient, schedule, precision;
 	double dropout, prior_scale, prior_bias, gamma_pos, gamma_neg, asl_clip;
 	double lr, head_lr, weight_decay, warmup, clip_norm, ema;

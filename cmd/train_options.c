@@ -14,6 +14,7 @@ static struct train_args a;
 static int given[MAX_TABLE];
 static int recipe;
 
+static const char *const methods[] = { "both", "ridge", "decoder", NULL };
 static const char *const inits[] = { "aligned", "random", NULL };
 static const char *const losses[] = { "asl", "focal", "bce", NULL };
 static const char *const schedules[] = { "one-cycle", "cosine", "constant", NULL };
@@ -32,6 +33,9 @@ static struct opt table[MAX_TABLE] = {
 	OPT_FLAG(0, "strict", &a.strict, "refuse pictures' labels that the label stream lacks"),
 	OPT_FLAG(0, "resume", &a.resume, "go on with the run in DIR, which needs no other option"),
 	OPT_FLAG(0, "replace", &a.replace, "put the new run in the place of the one in DIR when it is done"),
+	OPT_GROUP("Method"),
+	OPT_CHOICE(0, "method", "WORD", &a.method, methods, "the closed-form ridge, the decoder, or both and their blend [both]"),
+	OPT_FLAG(0, "strict-zero-shot", &a.strict_zero_shot, "ridge: labels that are not trained keep CLIP's own ranking"),
 	OPT_GROUP("Decoder"),
 	OPT_INT(0, "layers", "N", &a.layers, 1, 64, "layers; 1 is ML-Decoder [2]"),
 	OPT_INT(0, "heads", "N", &a.heads, 1, 1024, "attention heads [1]"),
@@ -81,7 +85,7 @@ static const char *const kept[] = {
 	"val-split", "layers", "heads", "ff", "dropout", "init", "prior", "no-prior", "prior-scale", "prior-bias",
 	"no-visual-update", "loss", "gamma-pos", "gamma-neg", "asl-clip", "full-gradient", "label-budget", "epochs", "batch",
 	"lr", "head-lr", "weight-decay", "schedule", "warmup", "clip-norm", "ema", "seed", "keep-every", "min-positives",
-	"precision", "strict", NULL,
+	"precision", "strict", "method", "strict-zero-shot", NULL,
 };
 /* clang-format on */
 
@@ -153,6 +157,7 @@ recipe_of_the_seed(void)
 		const char *name;
 		double value;
 	} values[] = {
+		{ "method", ADDS_METHOD_DECODER },
 		{ "layers", 6 },
 		{ "heads", 32 },
 		{ "init", ADDS_INIT_RANDOM },
@@ -203,7 +208,7 @@ train_parse(struct train_args *args, int argc, char **argv)
 	for (i = 0; table[i].kind != OPT_K_END; i++)
 		table[i].given = given + i;
 	i = cmd_parse(argc, argv, table, "[-qv] [options] [FILE]",
-	              "Trains the dual-modal decoder on the features in FILE (or standard input) and their labels.");
+	              "Learns labels from the features in FILE (or standard input): a closed-form ridge, the dual-modal decoder, their blend.");
 	if (argc - i > 1)
 		usage("one feature stream, not %d (join them with cat)", argc - i);
 	if (i < argc)
@@ -335,6 +340,8 @@ struct adds_train_options
 train_options(const struct train_args *args)
 {
 	struct adds_train_options o = {
+		.method = (enum adds_method)args->method,
+		.strict_zero_shot = args->strict_zero_shot,
 		.decoder = { .layers = (int)args->layers,
 		             .heads = (int)args->heads,
 		             .ff = (int)args->ff,

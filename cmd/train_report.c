@@ -54,6 +54,14 @@ show_validation(void *to, int64_t done, int64_t of)
 	cmd_progress("validation, %lld of %lld pictures", (long long)done, (long long)of);
 }
 
+/* what a method chose, with the seconds since the start */
+static void
+show_note(void *to, const char *text)
+{
+	(void)to;
+	say("%s (%.1f s)", text, cmd_seconds());
+}
+
 static int
 stop_asked(void *to)
 {
@@ -72,6 +80,7 @@ const struct adds_watch train_watch = {
 	.step = show_step,
 	.epoch = show_epoch,
 	.validation = show_validation,
+	.note = show_note,
 	.stop = stop_asked,
 	.clock = seconds,
 };
@@ -111,10 +120,16 @@ train_die_of_signal(void)
 
 /* ---- at the end ---- */
 
-/* one epoch of the log */
+/* one epoch of the log, or one method's result */
 struct row {
 	int there;
 	double epoch, loss, map, trained, other, accuracy;
+};
+
+struct summary {
+	struct row zero, ridge, blend, best, last; /* best and last: of the decoder's epochs */
+	char chosen[16];                           /* the best checkpoint's method, where methods were compared */
+	char ridge_note[512], blend_note[512];
 };
 
 static double
@@ -125,42 +140,60 @@ number(const cJSON *line, const char *key)
 	return cJSON_IsNumber(x) ? x->valuedouble : NAN;
 }
 
-static int
-take_row(struct row *row, const char *text)
+static const char *
+string(const cJSON *line, const char *key)
 {
-	cJSON *line = cJSON_Parse(text);
-	const cJSON *event = cJSON_GetObjectItemCaseSensitive(line, "event");
-	const int is_epoch = cJSON_IsString(event) && strcmp(event->valuestring, "epoch") == 0;
+	const cJSON *x = cJSON_GetObjectItemCaseSensitive(line, key);
 
-	if (is_epoch) {
-		row->there = 1;
-		row->epoch = number(line, "epoch");
-		row->loss = number(line, "val_loss");
-		row->map = number(line, "mAP");
-		row->trained = number(line, "mAP_trained");
-		row->other = number(line, "mAP_untrained");
-		row->accuracy = number(cJSON_GetObjectItemCaseSensitive(line, "val_accuracy"), "0.8");
-	}
-	cJSON_Delete(line);
-	return is_epoch;
+	return cJSON_IsString(x) ? x->valuestring : "";
 }
 
-/* The first, the best and the last epoch of the log. */
 static void
-read_log(char *text, struct row *zero, struct row *best, struct row *last)
+take_epoch(struct summary *s, const cJSON *line)
 {
-	struct row row = { 0 };
+	const char *method = string(line, "method");
+	struct row row = { .there = 1 };
+
+	row.epoch = number(line, "epoch");
+	row.loss = number(line, "val_loss");
+	row.map = number(line, "mAP");
+	row.trained = number(line, "mAP_trained");
+	row.other = number(line, "mAP_untrained");
+	row.accuracy = number(cJSON_GetObjectItemCaseSensitive(line, "val_accuracy"), "0.8");
+	if (strcmp(method, "zero-shot") == 0)
+		s->zero = row;
+	else if (strcmp(method, "ridge") == 0)
+		s->ridge = row;
+	else if (strcmp(method, "blend") == 0)
+		s->blend = row;
+	else {
+		if (!s->best.there || row.map > s->best.map)
+			s->best = row;
+		s->last = row;
+	}
+}
+
+static void
+read_log(char *text, struct summary *s)
+{
 	char *line, *end;
 
 	for (line = text; (end = strchr(line, '\n')); line = end + 1) {
+		cJSON *json;
+		const char *event;
+
 		*end = '\0';
-		if (!take_row(&row, line))
-			continue;
-		if (row.epoch == 0)
-			*zero = row;
-		if (!best->there || row.map > best->map)
-			*best = row;
-		*last = row;
+		json = cJSON_Parse(line);
+		event = string(json, "event");
+		if (strcmp(event, "epoch") == 0)
+			take_epoch(s, json);
+		else if (strcmp(event, "best") == 0)
+			snprintf(s->chosen, sizeof(s->chosen), "%s", string(json, "text"));
+		else if (strcmp(event, "ridge") == 0)
+			snprintf(s->ridge_note, sizeof(s->ridge_note), "%s", string(json, "text"));
+		else if (strcmp(event, "blend") == 0)
+			snprintf(s->blend_note, sizeof(s->blend_note), "%s", string(json, "text"));
+		cJSON_Delete(json);
 	}
 }
 
@@ -186,46 +219,65 @@ print_row(const char *name, const struct row *row)
 }
 
 static void
-print_table(const struct adds_trainer *t, const struct row *zero, const struct row *best, const struct row *last)
+print_table(const struct adds_trainer *t, const struct summary *s)
 {
 	char name[64];
 
 	fprintf(stderr, "%-24s%10s%10s%10s%10s%10s\n", "", "mAP", "trained", "others", "acc@.8", "loss");
-	print_row("zero-shot", zero);
-	if (best->epoch > 0 && best->epoch < last->epoch) {
-		snprintf(name, sizeof(name), "DM-decoder, epoch %.0f", best->epoch);
-		print_row(name, best);
+	print_row("zero-shot", &s->zero);
+	if (s->ridge.there)
+		print_row("ridge", &s->ridge);
+	if (s->best.epoch < s->last.epoch) {
+		snprintf(name, sizeof(name), "DM-decoder, epoch %.0f", s->best.epoch);
+		print_row(name, &s->best);
 	}
-	snprintf(name, sizeof(name), "DM-decoder, epoch %.0f", last->epoch);
-	print_row(name, last);
+	if (s->last.there) {
+		snprintf(name, sizeof(name), "DM-decoder, epoch %.0f", s->last.epoch);
+		print_row(name, &s->last);
+	}
+	if (s->blend.there)
+		print_row("blend", &s->blend);
 	fprintf(stderr, "over %lld pictures; %lld labels trained, on %lld pictures\n", (long long)t->nval,
 	        (long long)t->ntrained, (long long)t->ntrain);
+}
+
+static void
+print_best(const struct summary *s, const char *name)
+{
+	if (*s->ridge_note)
+		fprintf(stderr, "%s\n", s->ridge_note);
+	if (*s->blend_note)
+		fprintf(stderr, "%s\n", s->blend_note);
+	if (*s->chosen && strcmp(s->chosen, "zero-shot"))
+		fprintf(stderr, "the best is the %s: %s/best.safetensors\n", s->chosen, name);
+	else if (*s->chosen || !s->best.there || !(s->best.map > s->zero.map))
+		fprintf(stderr, "the best is zero-shot, nothing that was trained is above it: %s/best.safetensors\n", name);
+	else
+		fprintf(stderr, "the best is of epoch %.0f: %s/best.safetensors\n", s->best.epoch, name);
 }
 
 void
 train_report(const struct adds_trainer *t, const struct adds_run *run, const char *name)
 {
-	struct row zero = { 0 }, best = { 0 }, last = { 0 };
+	struct summary s = { 0 };
 	struct adds_error err;
 	char *path = adds_run_path(run, "log.jsonl", &err), *text;
 	size_t n;
 
 	if (!path || !(text = adds_read_file(path, LOG_LIMIT, &n, &err)))
 		die("%s", err.msg);
-	read_log(text, &zero, &best, &last);
+	read_log(text, &s);
 	free(text);
 	free(path);
 	cmd_progress_end();
 	if (cmd_quiet)
 		return;
-	if (t->nval == 0 || isnan(best.map)) {
-		fprintf(stderr, "trained %lld labels on %lld pictures, none measured: %s/final.safetensors\n",
-		        (long long)t->ntrained, (long long)t->ntrain, name);
-		return;
-	}
-	print_table(t, &zero, &best, &last);
-	if (best.epoch == 0)
-		fprintf(stderr, "the best is zero-shot, no epoch of training is above it: %s/best.safetensors\n", name);
-	else
-		fprintf(stderr, "the best is of epoch %.0f: %s/best.safetensors\n", best.epoch, name);
+	if (t->nval == 0 || isnan(s.zero.map)) {
+		fprintf(stderr, "trained %lld labels on %lld pictures, none measured: %s/%s\n", (long long)t->ntrained,
+		        (long long)t->ntrain, name, *s.chosen ? "best.safetensors" : "final.safetensors");
+		if (!*s.chosen)
+			return;
+	} else
+		print_table(t, &s);
+	print_best(&s, name);
 }

@@ -251,6 +251,10 @@ adds_blend_to_message(const struct adds_blend *w, struct adds_message *m, struct
 	cJSON_AddNumberToObject(j, "gamma_neg", (double)w->loss.gamma_neg);
 	cJSON_AddNumberToObject(j, "clip", (double)w->loss.clip);
 	cJSON_AddNumberToObject(j, "detach", w->loss.detach);
+	cJSON_AddNumberToObject(j, "gain_trained", w->gain_trained.mean);
+	cJSON_AddNumberToObject(j, "gain_trained_error", w->gain_trained.error);
+	cJSON_AddNumberToObject(j, "gain_untrained", w->gain_untrained.mean);
+	cJSON_AddNumberToObject(j, "gain_untrained_error", w->gain_untrained.error);
 	cJSON_DeleteItemFromObjectCaseSensitive(adds_message_meta(m), "blend");
 	if (!cJSON_AddItemToObject(adds_message_meta(m), "blend", j))
 		return adds_fail(err, ADDS_ENOMEM, "out of memory");
@@ -278,6 +282,10 @@ adds_blend_from_message(struct adds_blend *w, const struct adds_message *m, stru
 	w->loss.gamma_neg = (float)number(j, "gamma_neg");
 	w->loss.clip = (float)number(j, "clip");
 	w->loss.detach = number(j, "detach") == 1;
+	w->gain_trained.mean = number(j, "gain_trained");
+	w->gain_trained.error = number(j, "gain_trained_error");
+	w->gain_untrained.mean = number(j, "gain_untrained");
+	w->gain_untrained.error = number(j, "gain_untrained_error");
 	if (!(w->trained >= 0 && w->trained <= 1 && w->untrained >= 0 && w->untrained <= 1 && kind >= LOSS_ASL && kind <= LOSS_BCE &&
 	      w->loss.gamma_pos >= 0 && w->loss.gamma_neg >= 0 && w->loss.clip >= 0 && w->loss.clip < 0.5f))
 		return adds_fail(err, ADDS_EFORMAT, "no blend: its weights or its loss are missing or cannot be");

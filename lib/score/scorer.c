@@ -11,8 +11,12 @@ struct adds_scorer {
 	struct backend *b;
 	const struct adds_texts *texts;
 	struct adds_scorer_options options;
-	struct adds_decoder *decoder; /* NULL: zero-shot */
-	cJSON *meta;
+	struct adds_decoder *decoder; /* these three NULL or 0: zero-shot */
+	struct adds_ridge *ridge;
+	struct adds_ridge_scorer *ridge_scorer;
+	int blended;
+	struct adds_blend blend;
+	char model[80];
 	char id[65], summary[256];
 	void *labels;  /* device f32 [L, D] unit rows */
 	void *scaled;  /* the same × √D */
@@ -21,7 +25,9 @@ struct adds_scorer {
 	struct { /* device memory of one run, grown on demand */
 		void *p;
 		size_t bytes;
-	} tokens, z0, logits;
+	} tokens, z0, logits, tiles;
+	float *ridge_logits; /* host [n, L] of a blend */
+	int64_t ridge_room;
 };
 
 static int
@@ -70,7 +76,7 @@ set_gate(struct adds_scorer *s, const struct adds_vocab *trained, const float *t
 }
 
 static int
-open_decoder(struct adds_scorer *s, const char *path, struct adds_error *err)
+open_decoder(struct adds_scorer *s, const struct adds_message *m, struct adds_error *err)
 {
 	const struct adds_texts *c = s->options.context;
 	struct adds_vocab *trained = NULL;
@@ -78,13 +84,11 @@ open_decoder(struct adds_scorer *s, const char *path, struct adds_error *err)
 	const struct adds_decoder_config *config;
 	int rc = 0;
 
-	if ((rc = file_digest(s->id, path, err)) < 0)
-		return rc;
-	if (!(s->decoder = adds_decoder_load(s->b, path, &trained, &trained_texts, &s->meta, err)))
+	if (!(s->decoder = adds_decoder_from_message(s->b, m, &trained, &trained_texts, err)))
 		return err->code;
 	config = adds_decoder_config(s->decoder);
 	if (config->width != s->texts->width)
-		rc = adds_fail(err, ADDS_EMISMATCH, "'%s' is for embeddings of width %d, the label stream's have %d", path, config->width,
+		rc = adds_fail(err, ADDS_EMISMATCH, "it is for embeddings of width %d, the label stream's have %d", config->width,
 		               s->texts->width);
 	if (rc == 0 && c && c->width != s->texts->width)
 		rc = adds_fail(err, ADDS_EMISMATCH, "the context labels have width %d, the others %d", c->width, s->texts->width);
@@ -98,6 +102,60 @@ open_decoder(struct adds_scorer *s, const char *path, struct adds_error *err)
 	free(trained_texts);
 	if (s->options.no_visual_update)
 		adds_decoder_freeze_visual(s->decoder);
+	return rc;
+}
+
+static int
+open_ridge(struct adds_scorer *s, const struct adds_message *m, struct adds_error *err)
+{
+	if (!(s->ridge = adds_ridge_from_message(m, err)))
+		return err->code;
+	if (s->ridge->D != s->texts->width)
+		return adds_fail(err, ADDS_EMISMATCH, "it is for embeddings of width %lld, the label stream's have %d", (long long)s->ridge->D,
+		                 s->texts->width);
+	if (!(s->ridge_scorer = adds_ridge_scorer_new(s->b, s->ridge, s->texts->vocab, s->texts->embedding, err)))
+		return err->code;
+	adds_ridge_summary(s->ridge, s->summary, sizeof(s->summary));
+	return 0;
+}
+
+/* a decoder, a ridge, or a blend of both */
+static int
+open_parts(struct adds_scorer *s, const struct adds_message *m, struct adds_error *err)
+{
+	const char *method = adds_message_string(m, "method"), *model = adds_message_string(m, "model");
+	const int ridge = method && strcmp(method, "ridge") == 0;
+	int rc = 0;
+
+	s->blended = method && strcmp(method, "blend") == 0;
+	if (model)
+		snprintf(s->model, sizeof(s->model), "%s", model);
+	if (!ridge && (rc = open_decoder(s, m, err)) < 0)
+		return rc;
+	if ((ridge || s->blended) && (rc = open_ridge(s, m, err)) < 0)
+		return rc;
+	if (!s->blended)
+		return 0;
+	if ((rc = adds_blend_from_message(&s->blend, m, err)) == 0)
+		adds_blend_summary(&s->blend, s->summary, sizeof(s->summary));
+	return rc;
+}
+
+static int
+open_checkpoint(struct adds_scorer *s, const char *path, struct adds_error *err)
+{
+	char *bytes = NULL;
+	struct adds_message *m;
+	int rc;
+
+	if ((rc = file_digest(s->id, path, err)) < 0)
+		return rc;
+	if (!(m = adds_checkpoint_read(path, &bytes, err)))
+		return err->code;
+	if ((rc = open_parts(s, m, err)) < 0)
+		adds_fail_in(err, "%s", path);
+	adds_message_free(m);
+	free(bytes);
 	return rc;
 }
 
@@ -119,7 +177,7 @@ adds_scorer_open(struct backend *b, const char *checkpoint, const struct adds_te
 	snprintf(s->summary, sizeof(s->summary), "zero-shot: cosines of %lld labels", (long long)texts->n);
 	if (upload(b, &s->labels, texts->embedding, n, 1, err) < 0 ||
 	    upload(b, &s->scaled, texts->embedding, n, sqrtf((float)texts->width), err) < 0 ||
-	    (checkpoint && open_decoder(s, checkpoint, err) < 0)) {
+	    (checkpoint && open_checkpoint(s, checkpoint, err) < 0)) {
 		adds_scorer_close(s);
 		return NULL;
 	}
@@ -132,7 +190,10 @@ adds_scorer_close(struct adds_scorer *s)
 	if (!s)
 		return;
 	adds_decoder_free(s->decoder);
-	cJSON_Delete(s->meta);
+	adds_ridge_scorer_free(s->ridge_scorer);
+	adds_ridge_free(s->ridge);
+	free(s->ridge_logits);
+	s->b->ops->release(s->b, s->tiles.p);
 	s->b->ops->release(s->b, s->labels);
 	s->b->ops->release(s->b, s->scaled);
 	s->b->ops->release(s->b, s->context);
@@ -152,22 +213,19 @@ adds_scorer_id(const struct adds_scorer *s)
 enum adds_score_kind
 adds_scorer_kind(const struct adds_scorer *s)
 {
-	return s->decoder ? ADDS_SCORE_LOGIT : ADDS_SCORE_SIMILARITY;
+	return s->decoder || s->ridge ? ADDS_SCORE_LOGIT : ADDS_SCORE_SIMILARITY;
 }
 
 int
 adds_scorer_calibrated(const struct adds_scorer *s)
 {
-	(void)s;
-	return 0;
+	return s->ridge != NULL;
 }
 
 const char *
 adds_scorer_model(const struct adds_scorer *s)
 {
-	const cJSON *model = cJSON_GetObjectItemCaseSensitive(s->meta, "model");
-
-	return cJSON_IsString(model) ? model->valuestring : NULL;
+	return *s->model ? s->model : NULL;
 }
 
 const char *
@@ -226,6 +284,33 @@ run_decoder(struct adds_scorer *s, struct mat logits, struct mat tokens, struct 
 	return adds_decoder_forward(s->decoder, logits, &x, s->options.precision, err);
 }
 
+/* the ridge reads tiles alone: their rows, side by side */
+static int
+run_ridge(struct adds_scorer *s, float *logits, struct mat tokens, const struct adds_bag *bag, struct adds_error *err)
+{
+	const int64_t rows = bag->read_at[bag->n];
+	struct mat tiles;
+	int rc;
+
+	if ((rc = grow(s, &s->tiles.p, &s->tiles.bytes, rows * bag->width, err)) < 0)
+		return rc;
+	tiles = mat_of(s->tiles.p, DT_F32, rows, bag->width);
+	if ((rc = s->b->ops->gather(s->b, tiles, tokens, bag->read, err)) < 0)
+		return rc;
+	return adds_ridge_run(s->ridge_scorer, NULL, logits, tiles, (struct segs){ bag->n, bag->read_at }, err);
+}
+
+static int
+ridge_room(struct adds_scorer *s, int64_t n, struct adds_error *err)
+{
+	if (n <= s->ridge_room)
+		return 0;
+	free(s->ridge_logits);
+	s->ridge_logits = malloc((size_t)(n * s->texts->n + 1) * sizeof(float));
+	s->ridge_room = s->ridge_logits ? n : 0;
+	return s->ridge_logits ? 0 : adds_fail(err, ADDS_ENOMEM, "out of memory for the scores of %lld pictures", (long long)n);
+}
+
 int
 adds_scorer_run(struct adds_scorer *s, float *scores, const struct adds_bag *bag, struct adds_error *err)
 {
@@ -239,10 +324,17 @@ adds_scorer_run(struct adds_scorer *s, float *scores, const struct adds_bag *bag
 	labels = mat_of(s->labels, DT_F32, L, D);
 	z0 = mat_of(s->z0.p, DT_F32, bag->n, L);
 	logits = mat_of(s->logits.p, DT_F32, bag->n, L);
-	if ((rc = s->b->ops->put(s->b, tokens.p, bag->tokens, (size_t)(bag->rows * D) * sizeof(float), err)) < 0 ||
-	    (rc = adds_zero_shot(s->b, z0, tokens, bag->read, (struct segs){ bag->n, bag->read_at }, labels, 1, err)) < 0)
+	if ((rc = s->b->ops->put(s->b, tokens.p, bag->tokens, (size_t)(bag->rows * D) * sizeof(float), err)) < 0)
 		return rc;
-	if (s->decoder && (rc = run_decoder(s, logits, tokens, z0, bag, err)) < 0)
+	if (s->ridge && !s->decoder)
+		return run_ridge(s, scores, tokens, bag, err);
+	if (s->blended && ((rc = ridge_room(s, bag->n, err)) < 0 || (rc = run_ridge(s, s->ridge_logits, tokens, bag, err)) < 0))
 		return rc;
-	return s->b->ops->get(s->b, scores, s->decoder ? logits.p : z0.p, (size_t)(bag->n * L) * sizeof(float), err);
+	if ((rc = adds_zero_shot(s->b, z0, tokens, bag->read, (struct segs){ bag->n, bag->read_at }, labels, 1, err)) < 0 ||
+	    (s->decoder && (rc = run_decoder(s, logits, tokens, z0, bag, err)) < 0) ||
+	    (rc = s->b->ops->get(s->b, scores, s->decoder ? logits.p : z0.p, (size_t)(bag->n * L) * sizeof(float), err)) < 0)
+		return rc;
+	if (s->blended)
+		adds_blend_run(scores, scores, s->ridge_logits, adds_ridge_is_trained(s->ridge_scorer), bag->n, L, &s->blend);
+	return 0;
 }

@@ -9,6 +9,7 @@
 #define ADDS_SCORER_H
 
 #include "../label/texts.h"
+#include "../ridge/blend.h"
 #include "bag.h"
 #include "scores.h"
 

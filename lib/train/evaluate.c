@@ -26,22 +26,30 @@ put_gate(struct adds_trainer *t, struct adds_error *err)
 	return rc;
 }
 
+/* what is measured: targets of the validation pictures, and room for their scores */
 static int
-prepare(struct adds_trainer *t, const struct adds_decoder_config *c, struct adds_error *err)
+make_room(struct adds_trainer *t, struct adds_error *err)
 {
 	const size_t L = (size_t)t->texts->n, n = (size_t)t->nval;
 	int64_t i;
+
+	if (t->scores)
+		return 0;
+	t->scores = malloc((n * L + 1) * sizeof(*t->scores));
+	t->val_target = malloc(n * L + 1);
+	t->ap = malloc((L + 1) * sizeof(*t->ap));
+	if (!t->scores || !t->val_target || !t->ap)
+		return adds_fail(err, ADDS_ENOMEM, "out of memory for %zu scores", n * L);
+	for (i = 0; i < t->nval; i++)
+		adds_dataset_targets(t->val, t->val_list[i], t->val_target + (size_t)i * L);
+	return 0;
+}
+
+static int
+prepare(struct adds_trainer *t, const struct adds_decoder_config *c, struct adds_error *err)
+{
 	int rc;
 
-	if (!t->scores) {
-		t->scores = malloc((n * L + 1) * sizeof(*t->scores));
-		t->val_target = malloc(n * L + 1);
-		t->ap = malloc((L + 1) * sizeof(*t->ap));
-		if (!t->scores || !t->val_target || !t->ap)
-			return adds_fail(err, ADDS_ENOMEM, "out of memory for %zu scores", n * L);
-		for (i = 0; i < t->nval; i++)
-			adds_dataset_targets(t->val, t->val_list[i], t->val_target + (size_t)i * L);
-	}
 	if ((rc = adds_batch_labels(&t->batch, NULL, 0, err)) < 0)
 		return rc;
 	t->batch.x.gate = NULL;
@@ -53,9 +61,10 @@ prepare(struct adds_trainer *t, const struct adds_decoder_config *c, struct adds
 	return 0;
 }
 
-/* Scores pictures first … first+n-1 of the list; adds their loss to *loss. */
+/* Logits of n pictures into out [n, L]; with target [n, L], their loss is added to *loss. */
 static int
-score(struct adds_trainer *t, struct adds_decoder *d, int64_t first, int64_t n, double *loss, struct adds_error *err)
+score(struct adds_trainer *t, struct adds_decoder *d, struct adds_dataset *data, const int64_t *list, int64_t n, float *out,
+      const int8_t *target, double *loss, struct adds_error *err)
 {
 	const int64_t L = t->texts->n;
 	const size_t cells = (size_t)(n * L);
@@ -64,18 +73,35 @@ score(struct adds_trainer *t, struct adds_decoder *d, int64_t first, int64_t n, 
 	double sum;
 	int rc;
 
-	if ((rc = adds_batch_pictures(&t->batch, t->val, t->val_list + first, n, err)) < 0 ||
+	if ((rc = adds_batch_pictures(&t->batch, data, list, n, err)) < 0 ||
 	    (adds_decoder_config(d)->prior && (rc = adds_batch_zero_shot(&t->batch, err)) < 0) ||
 	    (rc = adds_room_reserve(t->b, &t->logits, cells * sizeof(float), err)) < 0 ||
 	    (rc = adds_room_reserve(t->b, &t->target, cells, err)) < 0)
 		return rc;
 	logits.p = t->logits.p;
-	if ((rc = adds_decoder_forward(d, logits, &t->batch.x, t->o.precision, err)) < 0 ||
-	    (rc = t->b->ops->put(t->b, t->target.p, t->val_target + (size_t)(first * L), cells, err)) < 0 ||
-	    (rc = t->b->ops->loss(t->b, none, &sum, logits, t->target.p, NULL, 1, &t->o.loss, err)) < 0)
+	if ((rc = adds_decoder_forward(d, logits, &t->batch.x, t->o.precision, err)) < 0)
 		return rc;
-	*loss += sum;
-	return t->b->ops->get(t->b, t->scores + (size_t)(first * L), logits.p, cells * sizeof(float), err);
+	if (target) {
+		if ((rc = t->b->ops->put(t->b, t->target.p, target, cells, err)) < 0 ||
+		    (rc = t->b->ops->loss(t->b, none, &sum, logits, t->target.p, NULL, 1, &t->o.loss, err)) < 0)
+			return rc;
+		*loss += sum;
+	}
+	return t->b->ops->get(t->b, out, logits.p, cells * sizeof(float), err);
+}
+
+int
+adds_trainer_logits(struct adds_trainer *t, struct adds_decoder *d, struct adds_dataset *data, const int64_t *list, int64_t n,
+                    float *out, struct adds_error *err)
+{
+	int64_t done, part;
+	int rc = prepare(t, adds_decoder_config(d), err);
+
+	for (done = 0; rc == 0 && done < n; done += part) {
+		part = adds_batch_fit(data, list + done, n - done, t->texts->n, t->o.rows);
+		rc = score(t, d, data, list + done, part, out + done * t->texts->n, NULL, NULL, err);
+	}
+	return rc;
 }
 
 /* mAP over the labels that are trained on (1) or not (0) */
@@ -129,6 +155,7 @@ measure_nothing(struct adds_measures *m)
 int
 adds_trainer_evaluate(struct adds_trainer *t, struct adds_decoder *d, struct adds_measures *m, struct adds_error *err)
 {
+	const int64_t L = t->texts->n;
 	int64_t done = 0, n;
 	double loss = 0;
 	int rc;
@@ -136,15 +163,28 @@ adds_trainer_evaluate(struct adds_trainer *t, struct adds_decoder *d, struct add
 	measure_nothing(m);
 	if (t->nval == 0)
 		return 0;
-	if ((rc = prepare(t, adds_decoder_config(d), err)) < 0)
+	if ((rc = make_room(t, err)) < 0 || (rc = prepare(t, adds_decoder_config(d), err)) < 0)
 		return rc;
 	for (; done < t->nval; done += n) {
-		n = adds_batch_fit(t->val, t->val_list + done, t->nval - done, t->texts->n, t->o.rows);
-		if ((rc = score(t, d, done, n, &loss, err)) < 0)
+		n = adds_batch_fit(t->val, t->val_list + done, t->nval - done, L, t->o.rows);
+		if ((rc = score(t, d, t->val, t->val_list + done, n, t->scores + done * L, t->val_target + done * L, &loss, err)) < 0)
 			return rc;
 		if (t->watch && t->watch->validation)
 			t->watch->validation(t->watch->to, done + n, t->nval);
 	}
 	m->val_loss = loss / (double)t->nval;
+	return measure(t, m, err);
+}
+
+int
+adds_trainer_evaluate_by(struct adds_trainer *t, adds_score_fn *fn, void *ctx, struct adds_measures *m, struct adds_error *err)
+{
+	int rc;
+
+	measure_nothing(m);
+	if (t->nval == 0)
+		return 0;
+	if ((rc = make_room(t, err)) < 0 || (rc = fn(ctx, t, t->val, t->val_list, t->nval, t->scores, err)) < 0)
+		return rc;
 	return measure(t, m, err);
 }

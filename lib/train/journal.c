@@ -106,3 +106,13 @@ adds_journal_epoch(struct adds_run *r, const struct adds_measures *m, const char
 	scalar(r, "mAP/val-other-labels", m->step, m->map_untrained, &rc, err);
 	return rc == 0 ? adds_events_flush(r->events, err) : rc;
 }
+
+int
+adds_journal_note(struct adds_run *r, const char *event, const char *text, struct adds_error *err)
+{
+	cJSON *line = cJSON_CreateObject();
+
+	cJSON_AddStringToObject(line, "event", event);
+	cJSON_AddStringToObject(line, "text", text);
+	return log_line(r, line, err);
+}

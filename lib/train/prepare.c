@@ -226,6 +226,7 @@ adds_trainer_release(struct adds_trainer *t)
 	adds_optimizer_release(&t->optimizer);
 	adds_decoder_free(t->decoder);
 	adds_decoder_free(t->zero);
+	adds_ridge_free(t->ridge);
 	adds_sampler_release(&t->sampler);
 	adds_batch_release(&t->batch);
 	adds_room_release(t->b, &t->gate);

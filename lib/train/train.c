@@ -160,7 +160,7 @@ save_best(struct adds_trainer *t, struct adds_decoder *d, const struct adds_meas
 	char name[40];
 	int i, rc;
 
-	if (m->map > s->best_map) {
+	if (m->map > s->best_map && (m->epoch == 0 || !t->ridge)) {
 		s->best_map = m->map;
 		s->best_epoch = m->epoch;
 		if ((rc = save_checkpoint(t, d, "best.safetensors", m, err)) < 0)
@@ -301,6 +301,8 @@ epoch_zero(struct adds_trainer *t, struct adds_error *err)
 	if ((rc = adds_trainer_evaluate(t, t->zero, &m, err)) < 0 || (rc = journal(t, &m, "zero-shot", err)) < 0 ||
 	    (rc = save_best(t, t->zero, &m, err)) < 0)
 		return rc;
+	if (t->o.method != ADDS_METHOD_DECODER && (rc = adds_trainer_ridge(t, err)) < 0)
+		return rc;
 	return save_state(t, err);
 }
 
@@ -321,7 +323,9 @@ begin(struct adds_trainer *t, int resume, int *older, struct adds_error *why, st
 	t->run->events = adds_events_open(t->run->dir, (int)s->session, s->step + 1, err);
 	if (!t->run->events)
 		return err ? err->code : ADDS_EIO;
-	return s->session > 1 ? 0 : epoch_zero(t, err);
+	if (s->session == 1)
+		return epoch_zero(t, err);
+	return t->o.method == ADDS_METHOD_DECODER ? 0 : adds_trainer_take_ridge(t, err);
 }
 
 int
@@ -336,19 +340,21 @@ adds_trainer_run(struct adds_trainer *t, struct adds_run *run, const struct adds
 	t->watch = watch;
 	if ((rc = begin(t, resume, older, why, err)) < 0)
 		return rc;
+	if (t->o.method == ADDS_METHOD_RIDGE)
+		return adds_trainer_finish_ridge(t, err);
 	while (t->state.epoch < t->o.epochs) {
 		if ((rc = steps(t, err)) < 0)
 			return rc;
-		if (rc == 1) {
-			*stopped = 1;
+		if ((*stopped = rc))
 			return 0;
-		}
 		if ((rc = end_epoch(t, err)) < 0)
 			return rc;
 	}
 	m.epoch = t->state.epoch;
 	m.step = t->state.step;
-	if ((rc = adds_optimizer_swap(&t->optimizer, err)) < 0)
+	if ((rc = adds_optimizer_swap(&t->optimizer, err)) < 0 || (t->ridge && (rc = adds_trainer_blend(t, err)) < 0))
 		return rc;
+	if ((*stopped = rc))
+		return 0;
 	return save_checkpoint(t, t->decoder, "final.safetensors", &m, err);
 }

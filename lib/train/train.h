@@ -5,12 +5,13 @@
  *
  * Epoch 0 of every run is CLIP's zero-shot score, a decoder of no layers.
  *
- * Knows: dataset.h, batch.h, sampler.h, schedule.h, optimizer.h, run.h,
+ * Knows: ridge/, dataset.h, batch.h, sampler.h, schedule.h, optimizer.h, run.h,
  * state.h, metric/metrics.h. Room train/.
  */
 #ifndef ADDS_TRAIN_H
 #define ADDS_TRAIN_H
 
+#include "../ridge/blend.h"
 #include "batch.h"
 #include "optimizer.h"
 #include "run.h"
@@ -18,7 +19,15 @@
 #include "schedule.h"
 #include "state.h"
 
+enum adds_method {
+	ADDS_METHOD_BOTH, /* ridge, decoder, and their blend */
+	ADDS_METHOD_RIDGE,
+	ADDS_METHOD_DECODER,
+};
+
 struct adds_train_options {
+	enum adds_method method;
+	int strict_zero_shot; /* ridge: untrained labels keep CLIP's ranking */
 	struct adds_decoder_config decoder; /* width is filled in; ff 0: 4·width; prior -1: where every picture has one token */
 	enum adds_init init;
 	double prior_scale, prior_bias; /* where the prior starts */
@@ -60,6 +69,7 @@ struct adds_watch {
 	void (*step)(void *to, const struct adds_step *s);
 	void (*epoch)(void *to, const struct adds_measures *m);
 	void (*validation)(void *to, int64_t done, int64_t of);
+	void (*note)(void *to, const char *text); /* what a method chose: one line */
 	int (*stop)(void *to);     /* 1: finish the step, write the state, return */
 	double (*clock)(void *to); /* seconds, for save_every */
 };
@@ -82,6 +92,7 @@ struct adds_trainer {
 	float *trained_texts; /* [ntrained, D] */
 
 	struct adds_decoder *zero, *decoder;
+	struct adds_ridge *ridge; /* NULL: not wanted, or nothing to learn from */
 	struct adds_optimizer optimizer;
 	struct adds_sampler sampler;
 	struct adds_schedule schedule;
@@ -126,7 +137,35 @@ int adds_trainer_run(struct adds_trainer *t, struct adds_run *run, const struct 
 /* Scores the validation pictures with d on all labels, and measures: fills all of m from val_loss on. */
 int adds_trainer_evaluate(struct adds_trainer *t, struct adds_decoder *d, struct adds_measures *m, struct adds_error *err);
 
+/* Logits host [n, L] of pictures list[0 … n-1] of data by d. */
+int adds_trainer_logits(struct adds_trainer *t, struct adds_decoder *d, struct adds_dataset *data, const int64_t *list, int64_t n,
+                        float *out, struct adds_error *err);
+
+/* The same measures (no loss) of scores that fn computes into scores [n, L]. */
+typedef int adds_score_fn(void *ctx, struct adds_trainer *t, struct adds_dataset *d, const int64_t *list, int64_t n, float *scores,
+                          struct adds_error *err);
+int adds_trainer_evaluate_by(struct adds_trainer *t, adds_score_fn *fn, void *ctx, struct adds_measures *m, struct adds_error *err);
+
+/* ---- methods.c ---- */
+
+/* Trains the ridge, keeps it as ridge.safetensors, measures it, and makes it
+ * the best checkpoint unless zero-shot is better on the validation pictures. */
+int adds_trainer_ridge(struct adds_trainer *t, struct adds_error *err);
+
+/* Takes ridge.safetensors of a run that goes on. */
+int adds_trainer_take_ridge(struct adds_trainer *t, struct adds_error *err);
+
+/* Chooses how much of the decoder and of the ridge, by training both on folds;
+ * writes blend.safetensors, and the best. 1: told to stop. */
+int adds_trainer_blend(struct adds_trainer *t, struct adds_error *err);
+
+/* The ridge as the run's final checkpoint. */
+int adds_trainer_finish_ridge(struct adds_trainer *t, struct adds_error *err);
+
 /* ---- journal.c ---- */
+
+/* What a method chose, and which checkpoint is the best: a line of the log each. */
+int adds_journal_note(struct adds_run *r, const char *event, const char *text, struct adds_error *err);
 
 /* One line of the log, and the scalars of the event file. */
 int adds_journal_step(struct adds_run *r, const struct adds_step *s, struct adds_error *err);
