@@ -1,89 +1,50 @@
 /* SPDX-License-Identifier: MIT
- * resize.c - RGB pictures by 22-bit fixed-point weights, as Pillow computes
- * them: a horizontal pass rounded to bytes, then a vertical one */
+ * resize.c - RGB pictures by plans made elsewhere; the passes are resample.h's */
 #include <stdlib.h>
 
+#include "../resample.h"
 #include "cpu.h"
 
-enum {
-	BITS = 22,
-};
-
-static uint8_t
-clip8(int32_t sum)
+/* the axis of a plan; one that keeps the size copies, whatever its weights */
+static int
+axis_of(struct resample_axis *a, const struct resample_plan *plan, struct adds_error *err)
 {
-	const int32_t v = sum >> BITS;
+	struct resample_plan same = { plan->in, plan->out, plan->first, plan->count, 1, NULL, NULL, NULL };
+	int32_t *number;
+	int i, rc;
 
-	return (uint8_t)(v < 0 ? 0 : v > 255 ? 255
-	                                     : v);
-}
-
-static void
-horizontal(uint8_t *y, const uint8_t *x, const struct resample_plan *h)
-{
-	int i, c, j;
-
-	for (i = 0; i < h->count; i++) {
-		const int32_t *w = h->weight + (size_t)i * (size_t)h->taps;
-		const uint8_t *p = x + 3 * (size_t)h->lo[i];
-
-		for (c = 0; c < 3; c++) {
-			int32_t sum = 1 << (BITS - 1);
-
-			for (j = 0; j < h->n[i]; j++)
-				sum += w[j] * p[3 * j + c];
-			y[3 * i + c] = clip8(sum);
-		}
+	if (plan->in != plan->out)
+		return resample_axis_from(a, plan, err);
+	if (!(number = cpu_scratch(3 * (size_t)plan->count * sizeof(*number), err)))
+		return ADDS_ENOMEM;
+	for (i = 0; i < plan->count; i++) {
+		number[i] = plan->first + i;
+		number[plan->count + i] = 1;
+		number[2 * plan->count + i] = 1 << 22;
 	}
-}
-
-/* one output row of n bytes from rows of the middle picture */
-static void
-vertical(uint8_t *y, const uint8_t *x, const int32_t *w, int taps, size_t n)
-{
-	size_t i;
-	int j;
-
-	for (i = 0; i < n; i++) {
-		int32_t sum = 1 << (BITS - 1);
-
-		for (j = 0; j < taps; j++)
-			sum += w[j] * x[(size_t)j * n + i];
-		y[i] = clip8(sum);
-	}
+	same.lo = number;
+	same.n = number + plan->count;
+	same.weight = number + 2 * plan->count;
+	rc = resample_axis_from(a, &same, err);
+	free(number);
+	return rc;
 }
 
 int
 cpu_resize(struct backend *b, uint8_t *y, const uint8_t *x, const struct resample_plan *h,
            const struct resample_plan *v, struct adds_error *err)
 {
-	const int same_h = h->in == h->out, same_v = v->in == v->out;
-	const size_t n = 3 * (size_t)h->count, in = 3 * (size_t)h->in;
-	int first, last, r;
-	uint8_t *mid;
+	struct resample_axis across, down;
+	int rc;
 
+	(void)b;
 	if (!h->count || !v->count)
 		return 0;
-	first = same_v ? v->first : v->lo[0];
-	last = same_v ? v->first + v->count : v->lo[v->count - 1] + v->n[v->count - 1];
-	if (!(mid = cpu_scratch((size_t)(last - first) * n, err)))
-		return ADDS_ENOMEM;
-#pragma omp parallel for num_threads(cpu_threads(b, (last - first) * (int64_t)in))
-	for (r = first; r < last; r++) {
-		uint8_t *m = mid + (size_t)(r - first) * n;
-
-		if (same_h)
-			memcpy(m, x + (size_t)r * in + 3 * (size_t)h->first, n);
-		else
-			horizontal(m, x + (size_t)r * in, h);
-	}
-#pragma omp parallel for num_threads(cpu_threads(b, v->count *(int64_t)n))
-	for (r = 0; r < v->count; r++)
-		if (same_v)
-			memcpy(y + (size_t)r * n, mid + (size_t)r * n, n);
-		else
-			vertical(y + (size_t)r * n, mid + (size_t)(v->lo[r] - first) * n,
-			         v->weight + (size_t)r * (size_t)v->taps, v->n[r], n);
-	free(mid);
-	return 0;
+	memset(&across, 0, sizeof(across));
+	memset(&down, 0, sizeof(down));
+	if ((rc = axis_of(&across, h, err)) == 0 && (rc = axis_of(&down, v, err)) == 0)
+		rc = resample(y, 3 * (size_t)h->count, x, 3 * (size_t)h->in, 3, &across, &down, RESAMPLE_AUTO, err);
+	resample_axis_release(&across);
+	resample_axis_release(&down);
+	return rc;
 }

@@ -67,28 +67,84 @@ pack_rows(float *panel, const char *b, enum dtype t, int64_t bi, int64_t k, int6
 	int64_t l;
 
 	for (l = 0; l < k; l++, panel += PANEL, b += step) {
+		if (n == PANEL && t == DT_F32) {
+			store(panel, load((const float *)b));
+			store(panel + VL, load((const float *)b + VL));
+			continue;
+		}
 		cpu_load(panel, b, t, n);
 		memset(panel + n, 0, (size_t)(PANEL - n) * sizeof(*panel));
 	}
 }
 
-/* columns of B next to each other: a transposition, by pieces that stay in the first cache */
+#if VL >= 8
+/* eight rows of eight, transposed: y's rows are PANEL apart */
+INLINE void
+transpose8(float *y, const float *const *x, int64_t at)
+{
+	__m256 r[8], s[8];
+	int i;
+
+#pragma GCC unroll 8
+	for (i = 0; i < 8; i++)
+		r[i] = _mm256_loadu_ps(x[i] + at);
+#pragma GCC unroll 4
+	for (i = 0; i < 4; i++) { /* pairs of rows */
+		s[2 * i] = _mm256_unpacklo_ps(r[2 * i], r[2 * i + 1]);
+		s[2 * i + 1] = _mm256_unpackhi_ps(r[2 * i], r[2 * i + 1]);
+	}
+#pragma GCC unroll 2
+	for (i = 0; i < 2; i++) { /* fours */
+		r[4 * i] = _mm256_shuffle_ps(s[4 * i], s[4 * i + 2], 0x44);
+		r[4 * i + 1] = _mm256_shuffle_ps(s[4 * i], s[4 * i + 2], 0xee);
+		r[4 * i + 2] = _mm256_shuffle_ps(s[4 * i + 1], s[4 * i + 3], 0x44);
+		r[4 * i + 3] = _mm256_shuffle_ps(s[4 * i + 1], s[4 * i + 3], 0xee);
+	}
+#pragma GCC unroll 4
+	for (i = 0; i < 4; i++) { /* halves */
+		_mm256_storeu_ps(y + i * PANEL, _mm256_permute2f128_ps(r[i], r[4 + i], 0x20));
+		_mm256_storeu_ps(y + (i + 4) * PANEL, _mm256_permute2f128_ps(r[i], r[4 + i], 0x31));
+	}
+}
+#endif
+
+/* rows x[0 … PANEL-1] of m numbers become columns */
+static void
+transpose(float *panel, const float *const *x, int64_t m)
+{
+	int64_t l = 0, j;
+
+#if VL >= 8
+	for (; l + 8 <= m; l += 8)
+		for (j = 0; j < PANEL; j += 8)
+			transpose8(panel + l * PANEL + j, x + j, l);
+#endif
+	for (; l < m; l++)
+		for (j = 0; j < PANEL; j++)
+			panel[l * PANEL + j] = x[j][l];
+}
+
+/* columns of B next to each other: a transposition, of narrow types by pieces that stay in the first cache */
 static void
 pack_columns(float *panel, const char *b, enum dtype t, int64_t bj, int64_t k, int64_t n)
 {
 	enum { PIECE = 64 };
+	static const float zero[PIECE];
 	float piece[PANEL][PIECE];
-	int64_t l0, l, j;
+	const float *x[PANEL];
+	int64_t l0, m, j;
 
-	memset(piece, 0, sizeof(piece));
-	for (l0 = 0; l0 < k; l0 += PIECE) {
-		const int64_t m = min_i64(PIECE, k - l0);
+	for (l0 = 0; l0 < k; l0 += m) {
+		m = min_i64(PIECE, k - l0);
+		for (j = 0; j < PANEL; j++) {
+			const char *at = b + (size_t)(j * bj + l0) * dtype_size(t);
 
-		for (j = 0; j < n; j++)
-			cpu_load(piece[j], b + (size_t)(j * bj + l0) * dtype_size(t), t, m);
-		for (l = 0; l < m; l++, panel += PANEL)
-			for (j = 0; j < PANEL; j++)
-				panel[j] = piece[j][l];
+			x[j] = j >= n ? zero : t == DT_F32 ? (const float *)at
+			                                   : piece[j];
+			if (j < n && t != DT_F32)
+				cpu_load(piece[j], at, t, m);
+		}
+		transpose(panel + l0 * PANEL, x, m);
 	}
 }
 

@@ -33,6 +33,7 @@
 
 typedef float vf __attribute__((vector_size(VL * 4)));
 typedef int32_t vi __attribute__((vector_size(VL * 4)));
+typedef uint32_t vu __attribute__((vector_size(VL * 4)));
 
 INLINE vf
 load(const float *p)
@@ -133,7 +134,7 @@ exp_(vf x)
 	p = fma_(p, r, splat(0.16666576266288757f));
 	p = fma_(p, r, splat(0.5f));
 	p = fma_(p * r, r, r);
-	y = (vf)((vi)(p + splat(1)) + ((vi)t << 23));
+	y = (vf)((vu)(p + splat(1)) + ((vu)t << 23));
 	y = choose(x < splat(-87.0f), splat(0), y);
 	y = choose(x > splat(88.72283f), splat(INFINITY), y);
 	return choose(x != x, x, y);
