@@ -8,9 +8,10 @@
 #include "resample.h"
 
 enum {
-	BITS = 22,  /* of a weight */
-	SLACK = 64, /* bytes that the passes may touch behind a row */
-	ROWS = 4,   /* rows of one horizontal pass */
+	BITS = 22,   /* of a weight */
+	SLACK = 64,  /* bytes that the passes may touch behind a row */
+	ROWS = 4,    /* rows of one horizontal pass */
+	BEHIND = 16, /* bytes that a horizontal pass may read behind an input row */
 };
 
 static double
@@ -284,7 +285,8 @@ struct ring {
 	const uint8_t *x;
 	size_t ldx, bytes; /* of an input row, and of the columns that exist */
 	int channels, height;
-	uint8_t *memory, *last; /* last: a copy of the last input row, with room behind it */
+	uint8_t *memory, *tail; /* tail: copies of the last input rows, with room behind each */
+	int tails;              /* how many: those behind which less than BEHIND bytes are left */
 	size_t width;           /* of a row here, with slack */
 	int size, made;         /* rows here; input rows passed so far */
 	const uint8_t **tap;    /* the rows that one output needs */
@@ -318,12 +320,15 @@ ring_init(struct ring *g, const struct resample_axis *v, struct adds_error *err)
 	if (adds_mul_size(g->width, (size_t)g->size, &n))
 		return adds_fail(err, ADDS_ELIMIT, "resizing needs too much memory");
 	g->memory = malloc(n);
-	g->last = calloc(g->bytes + SLACK, 1);
+	g->tails = 1 + (int)((BEHIND + g->ldx - 1) / g->ldx);
+	if (g->tails > g->height)
+		g->tails = g->height;
+	g->tail = calloc((size_t)g->tails + 1, g->bytes + SLACK);
 	g->tap = calloc((size_t)most, sizeof(*g->tap));
-	if (!g->memory || !g->last || !g->tap)
+	if (!g->memory || !g->tail || !g->tap)
 		return adds_fail(err, ADDS_ENOMEM, "out of memory for resizing");
-	if (g->height > 0)
-		memcpy(g->last, g->x + (size_t)(g->height - 1) * g->ldx, g->bytes);
+	for (i = 0; i < g->tails; i++)
+		memcpy(g->tail + (size_t)i * (g->bytes + SLACK), g->x + (size_t)(g->height - g->tails + i) * g->ldx, g->bytes);
 	return 0;
 }
 
@@ -331,8 +336,16 @@ static void
 ring_release(struct ring *g)
 {
 	free(g->memory);
-	free(g->last);
+	free(g->tail);
 	free(g->tap);
+}
+
+static const uint8_t *
+input_row(const struct ring *g, int row)
+{
+	const int in_tail = row - (g->height - g->tails);
+
+	return in_tail < 0 ? g->x + (size_t)row * g->ldx : g->tail + (size_t)in_tail * (g->bytes + SLACK);
 }
 
 /* passes input rows horizontally until row end-1 is here */
@@ -349,7 +362,7 @@ ring_advance(struct ring *g, int end)
 			const int row = g->made + r;
 
 			to[r] = ring_row(g, row);
-			from[r] = row == g->height - 1 ? g->last : g->x + (size_t)row * g->ldx;
+			from[r] = input_row(g, row);
 		}
 		g->passes->horizontal(to, from, rows, g->channels, g->h);
 		g->made += rows;
@@ -361,7 +374,7 @@ resample(uint8_t *y, size_t ldy, const uint8_t *x, size_t ldx, int channels, con
          const struct resample_axis *v, enum resample_isa isa, struct adds_error *err)
 {
 	const struct resample_plan *p = &v->plan;
-	struct ring g = { passes_of(isa), h, x, ldx, 0, channels, 0, NULL, NULL, 0, 0, 0, NULL };
+	struct ring g = { .passes = passes_of(isa), .h = h, .x = x, .ldx = ldx, .channels = channels };
 	int i, j, rc;
 
 	if ((rc = ring_init(&g, v, err)) < 0)
