@@ -16,6 +16,7 @@ enum { CHUNK = 1 << 20 };
 /* a name of a folder */
 struct name {
 	const char *text;
+	uint64_t head; /* its first eight bytes, the first one highest: sorts like them */
 	uint32_t len;
 	unsigned char type;
 };
@@ -25,6 +26,7 @@ struct listing {
 	size_t n, room;
 	char *text;
 	size_t len, text_room;
+	int has_json, has_text; /* some name ends so */
 };
 
 /* a folder being walked, and those around it: a link to one of them is a loop */
@@ -95,6 +97,19 @@ left_out(const struct index_pictures *p, const char *name)
 	return name[0] == '.' && !p->include_hidden;
 }
 
+static uint64_t
+head_of(const char *name)
+{
+	uint64_t head = 0;
+	int i;
+
+	for (i = 0; i < 8; i++) {
+		head = head << 8 | (unsigned char)*name;
+		name += *name != 0;
+	}
+	return head;
+}
+
 static void
 put_name(struct listing *l, const char *name, unsigned char type)
 {
@@ -117,14 +132,20 @@ put_name(struct listing *l, const char *name, unsigned char type)
 		l->text = more;
 	}
 	memcpy(l->text + l->len, name, len + 1);
-	l->item[l->n++] = (struct name){ NULL, (uint32_t)len, type };
+	l->item[l->n++] = (struct name){ NULL, head_of(name), (uint32_t)len, type };
+	l->has_json = l->has_json || (len > 5 && strcmp(name + len - 5, ".json") == 0);
+	l->has_text = l->has_text || (len > 4 && strcmp(name + len - 4, ".txt") == 0);
 	l->len += len + 1;
 }
 
 static int
 by_name(const void *a, const void *b)
 {
-	return strcmp(((const struct name *)a)->text, ((const struct name *)b)->text);
+	const struct name *s = a, *t = b;
+
+	if (s->head != t->head)
+		return s->head < t->head ? -1 : 1;
+	return strcmp(s->text, t->text);
 }
 
 /* all names of an open folder, sorted by bytes */
@@ -192,10 +213,10 @@ beside(const struct listing *l, size_t i)
 	const char *name = l->item[i].text;
 	const size_t len = l->item[i].len, stem = (size_t)(strrchr(name, '.') - name);
 
-	return (lists(l, i, name, len, ".json") ? INDEX_LONG_JSON : 0) |
-	       (lists(l, i, name, stem, ".json") ? INDEX_SHORT_JSON : 0) |
-	       (lists(l, i, name, len, ".txt") ? INDEX_LONG_TEXT : 0) |
-	       (lists(l, i, name, stem, ".txt") ? INDEX_SHORT_TEXT : 0);
+	return (l->has_json && lists(l, i, name, len, ".json") ? INDEX_LONG_JSON : 0) |
+	       (l->has_json && lists(l, i, name, stem, ".json") ? INDEX_SHORT_JSON : 0) |
+	       (l->has_text && lists(l, i, name, len, ".txt") ? INDEX_LONG_TEXT : 0) |
+	       (l->has_text && lists(l, i, name, stem, ".txt") ? INDEX_SHORT_TEXT : 0);
 }
 
 static void
