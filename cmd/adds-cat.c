@@ -3,7 +3,13 @@
 #include "cat.h"
 
 static struct cat_options o = {
-	.head = -1, .import = -1, .positive = "1", .negative = "0", .unknown = "-1", .logit_scale = 100, .level = 1,
+	.head = -1,
+	.import = -1,
+	.positive = "1",
+	.negative = "0",
+	.unknown = "-1",
+	.logit_scale = 100,
+	.level = 1,
 };
 static int jsonl, verify, salvage, only, import, score;
 static int only_given, import_given, logit_scale_given;

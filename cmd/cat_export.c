@@ -11,17 +11,18 @@
 #include "../lib/stream/message.h"
 #include "cat.h"
 
-struct export {
+struct export
+{
 	const struct cat_options *o;
 	struct cat_source *s;
-	const char *tensor;     /* its name */
+	const char *tensor; /* its name */
 	struct adds_output *out;
-	size_t reserved;        /* bytes left for the header */
-	enum adds_dtype dtype;  /* of the stream; BF16 becomes F32 in .npy */
-	int rank;               /* of one record's tensor */
+	size_t reserved;       /* bytes left for the header */
+	enum adds_dtype dtype; /* of the stream; BF16 becomes F32 in .npy */
+	int rank;              /* of one record's tensor */
 	int64_t shape[ADDS_MAX_RANK];
 	int ragged;
-	uint64_t rows, bytes;   /* rows of the big tensor, its bytes */
+	uint64_t rows, bytes;    /* rows of the big tensor, its bytes */
 	struct adds_buf lengths; /* int64_t: rows of each record */
 	struct adds_buf names;   /* paths, ended by NUL */
 	struct adds_buf targets; /* int8_t [N, L] */

@@ -18,9 +18,9 @@ struct import {
 	struct cat_npy x, targets;
 	struct lines paths;
 	struct adds_vocab *vocab;
-	double *values[3];      /* values that mean positive, negative, unknown */
+	double *values[3]; /* values that mean positive, negative, unknown */
 	size_t nvalues[3];
-	int64_t width;          /* D, or L of scores */
+	int64_t width; /* D, or L of scores */
 };
 
 static void

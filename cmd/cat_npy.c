@@ -19,7 +19,8 @@ static const struct {
 	{ "<i4", ADDS_I32 }, { "<u4", ADDS_U32 }, { "<f4", ADDS_F32 }, { "<f8", ADDS_F64 }, { "<i8", ADDS_I64 }, { "<u8", ADDS_U64 },
 	/* clang-format on */
 };
-enum { TYPES = sizeof(types) / sizeof(*types), PREFIX = 10 };
+enum { TYPES = sizeof(types) / sizeof(*types),
+       PREFIX = 10 };
 
 static const char *
 value_of(const char *head, const char *key, const char *path)

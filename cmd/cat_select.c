@@ -47,9 +47,7 @@ note_provenance(struct cat_source *s, const cJSON *steps)
 		return;
 	if (!list && !(list = cJSON_AddArrayToObject(end, "joined")))
 		die("out of memory");
-	cJSON_ArrayForEach(item, list)
-		if (cJSON_Compare(steps, item, 1))
-			return;
+	cJSON_ArrayForEach(item, list) if (cJSON_Compare(steps, item, 1)) return;
 	cJSON_AddItemToArray(list, cJSON_Duplicate(steps, 1));
 }
 

@@ -108,7 +108,8 @@ put_header(struct cat_source *s)
 
 	put_bytes(cat_name(s), strlen(cat_name(s)));
 	printf(": %s\n", adds_message_string(header, "kind"));
-	cJSON_ArrayForEach(item, meta) {
+	cJSON_ArrayForEach(item, meta)
+	{
 		if (strcmp(item->string, "record") != 0 && strcmp(item->string, "kind") != 0 &&
 		    strcmp(item->string, "format") != 0 && strcmp(item->string, "provenance") != 0)
 			put_field(item);

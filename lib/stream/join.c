@@ -9,8 +9,20 @@
 
 /* fields that must agree; a difference in precision is only worth a warning */
 static const char *const fields[] = {
-	"kind", "model", "prep", "side", "levels", "tokens", "pool", "dtype", "templates",
-	"logit_scale", "logit_bias", "checkpoint", "score", "calibrated",
+	"kind",
+	"model",
+	"prep",
+	"side",
+	"levels",
+	"tokens",
+	"pool",
+	"dtype",
+	"templates",
+	"logit_scale",
+	"logit_bias",
+	"checkpoint",
+	"score",
+	"calibrated",
 };
 static const char *const tensors[] = { "labels", "parents", "known" };
 
@@ -68,7 +80,7 @@ refuse_vocabulary(const struct adds_tensor *a, const struct adds_tensor *b, stru
 			row++;
 		}
 	return adds_fail(err, ADDS_EMISMATCH, "the joined streams do not belong together: label %zu is '%.*s', in the first "
-	                 "'%.*s'",
+	                                      "'%.*s'",
 	                 row, from < m ? (int)strnlen(q + from, m - from < 200 ? m - from : 200) : 0, from < m ? q + from : "",
 	                 from < n ? (int)strnlen(p + from, n - from < 200 ? n - from : 200) : 0, from < n ? p + from : "");
 }

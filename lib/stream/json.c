@@ -158,7 +158,8 @@ append_array(struct adds_buf *b, const cJSON *array)
 	const cJSON *child;
 
 	adds_buf_text(b, "[");
-	cJSON_ArrayForEach(child, array) {
+	cJSON_ArrayForEach(child, array)
+	{
 		if (child != array->child)
 			adds_buf_text(b, ",");
 		adds_json_append(b, child);
@@ -214,9 +215,7 @@ check_tree(const cJSON *json, const char *name, struct adds_error *err)
 		free(list);
 	}
 	if (rc == 0 && (cJSON_IsObject(json) || cJSON_IsArray(json)))
-		cJSON_ArrayForEach(child, json)
-			if ((rc = check_tree(child, name, err)) < 0)
-				break;
+		cJSON_ArrayForEach(child, json) if ((rc = check_tree(child, name, err)) < 0) break;
 	return rc;
 }
 

@@ -22,10 +22,10 @@ struct adds_entry {
 };
 
 struct adds_message {
-	cJSON *meta;  /* the "adds" JSON: an object */
-	cJSON *other; /* other strings of safetensors' metadata, or NULL */
-	char *json;   /* text of meta, or NULL: to be written */
-	int lent;     /* the tree was handed out for changes: json is never current */
+	cJSON *meta;              /* the "adds" JSON: an object */
+	cJSON *other;             /* other strings of safetensors' metadata, or NULL */
+	char *json;               /* text of meta, or NULL: to be written */
+	int lent;                 /* the tree was handed out for changes: json is never current */
 	struct adds_entry *entry; /* by name */
 	size_t n, cap;
 };

@@ -18,7 +18,7 @@ adds_reader_fail(const struct adds_reader *r, uint64_t record, uint64_t offset, 
 
 	if (e.code == ADDS_ETRUNCATED)
 		return adds_fail(err, ADDS_ETRUNCATED, "%.300s: record %llu at byte %llu: %.300s: %llu records before it are whole, "
-		                 "and adds-cat --salvage keeps them",
+		                                       "and adds-cat --salvage keeps them",
 		                 r->name, (unsigned long long)record, (unsigned long long)offset, e.msg,
 		                 (unsigned long long)record);
 	return adds_fail_in(err, "%s: record %llu at byte %llu", r->name, (unsigned long long)record,
@@ -84,9 +84,7 @@ keep_provenance(struct adds_reader *r, struct adds_error *err)
 		return 0;
 	if (!r->joined && !(r->joined = cJSON_CreateArray()))
 		return adds_fail(err, ADDS_ENOMEM, "out of memory");
-	cJSON_ArrayForEach(item, r->joined)
-		if (cJSON_Compare(of, item, 1))
-			return 0;
+	cJSON_ArrayForEach(item, r->joined) if (cJSON_Compare(of, item, 1)) return 0;
 	if (!(copy = cJSON_Duplicate(of, 1)) || !cJSON_AddItemToArray(r->joined, copy)) {
 		cJSON_Delete(copy);
 		return adds_fail(err, ADDS_ENOMEM, "out of memory");

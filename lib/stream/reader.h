@@ -27,11 +27,11 @@ struct adds_reader {
 	struct adds_frames frames;
 	struct adds_input in;
 	struct adds_frame frame;
-	size_t pos;        /* in the frame: behind the message just read */
-	size_t begin;      /* in the frame: of the message just read */
-	uint64_t base;     /* of the frame in the decompressed stream */
-	uint64_t start;    /* of the stream in the file, where the descriptor stood */
-	uint64_t records;  /* read so far */
+	size_t pos;       /* in the frame: behind the message just read */
+	size_t begin;     /* in the frame: of the message just read */
+	uint64_t base;    /* of the frame in the decompressed stream */
+	uint64_t start;   /* of the stream in the file, where the descriptor stood */
+	uint64_t records; /* read so far */
 	uint64_t of_part, errors_of_part, errors;
 	uint64_t frames_read, misfits; /* frames; parts whose `first` does not name their frames' records */
 	int parts;

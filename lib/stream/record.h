@@ -58,12 +58,12 @@ struct adds_record {
 	enum adds_record_type type;
 	const char *path; /* bytes, not NUL-terminated */
 	size_t path_len;
-	int64_t bytes;        /* size of the picture's file, -1 unknown */
-	const char *mtime;    /* decimal nanoseconds, or NULL */
-	const char *sha256;   /* or NULL */
+	int64_t bytes;            /* size of the picture's file, -1 unknown */
+	const char *mtime;        /* decimal nanoseconds, or NULL */
+	const char *sha256;       /* or NULL */
 	const int32_t *pos, *neg; /* rows of the vocabulary, ascending; pos NULL: unlabelled; neg NULL: the rest is negative */
 	size_t npos, nneg;
-	int height, width;    /* upright, 0 unknown */
+	int height, width;          /* upright, 0 unknown */
 	const unsigned char *image; /* embedded file */
 	size_t image_len;
 	const struct adds_tensor *tokens; /* [T, D] */

@@ -48,7 +48,8 @@ read_shape(struct adds_tensor *t, const cJSON *shape, struct adds_error *err)
 
 	if (!cJSON_IsArray(shape))
 		return adds_fail(err, ADDS_EFORMAT, "tensor '%s' has no shape", t->name);
-	cJSON_ArrayForEach(item, shape) {
+	cJSON_ArrayForEach(item, shape)
+	{
 		if (t->rank == ADDS_MAX_RANK)
 			return adds_fail(err, ADDS_ELIMIT, "tensor '%s' has more than %d dimensions", t->name, ADDS_MAX_RANK);
 		if (whole(item, &x) < 0)
@@ -115,7 +116,8 @@ read_metadata(struct adds_message *m, const cJSON *metadata, size_t limit, struc
 
 	if (!cJSON_IsObject(metadata))
 		return adds_fail(err, ADDS_EFORMAT, "'__metadata__' is not an object");
-	cJSON_ArrayForEach(item, metadata) {
+	cJSON_ArrayForEach(item, metadata)
+	{
 		if (!cJSON_IsString(item))
 			return adds_fail(err, ADDS_EFORMAT, "'__metadata__': the value of '%s' is not a string", item->string);
 		if (strcmp(item->string, "adds") == 0) {
@@ -148,7 +150,8 @@ read_members(struct adds_message *m, const cJSON *head, size_t limit, struct add
 			return adds_fail(err, ADDS_ENOMEM, "out of memory");
 		m->cap = n;
 	}
-	cJSON_ArrayForEach(item, head) {
+	cJSON_ArrayForEach(item, head)
+	{
 		struct adds_entry *e;
 
 		if (strcmp(item->string, "__metadata__") == 0) {

@@ -124,7 +124,9 @@ json_of(enum adds_kind k)
 		break;
 	case ADDS_KIND_FEATURES:
 		snprintf(text, sizeof(text), "\"dtype\":\"%s\",\"model\":\"%s\",\"pool\":1,\"precision\":\"%s\",\"tokens\":\"all\"",
-		         strcmp(dtype, "F32") == 0 ? "f32" : strcmp(dtype, "F16") == 0 ? "f16" : "bf16", model, precision);
+		         strcmp(dtype, "F32") == 0 ? "f32" : strcmp(dtype, "F16") == 0 ? "f16"
+		                                                                       : "bf16",
+		         model, precision);
 		break;
 	case ADDS_KIND_SCORES:
 		snprintf(text, sizeof(text), "\"calibrated\":1,\"checkpoint\":\"%s\",\"score\":\"logit\"", model);

@@ -139,9 +139,9 @@ sample(int order)
 		default:
 			ck_assert_int_eq(adds_message_add(m, "A", ADDS_U8, 1, &two, "xy", &err), 0);
 		}
-	ck_assert_int_eq(adds_message_set_json(m, order % 2 ? "{\"b\":[1.50,1e2,-0.0,0.1],\"a\":\"\\u00e4\\/\\n\"}"
-	                                                    : " {\"a\" : \"ä/\\u000a\", \"b\":[1.5,100,0,1e-1] }",
-	                                       &err), 0);
+	ck_assert_int_eq(adds_message_set_json(m, order % 2 ? "{\"b\":[1.50,1e2,-0.0,0.1],\"a\":\"\\u00e4\\/\\n\"}" : " {\"a\" : \"ä/\\u000a\", \"b\":[1.5,100,0,1e-1] }",
+	                                       &err),
+	                 0);
 	return m;
 }
 
