@@ -71,21 +71,6 @@ work(struct adds_trainer *t, struct adds_run *run, const struct train_args *a)
 	train_die_of_signal();
 }
 
-/* With --replace the new run takes its name. */
-static void
-settle(struct adds_run *run, const struct train_args *a)
-{
-	struct adds_error err;
-	int kept;
-
-	if (!a->replace)
-		return;
-	if (adds_run_replace(run->dir, a->out, &kept, &err) < 0)
-		die("%s", err.msg);
-	if (kept)
-		warn("'%s.old' keeps what was in '%s' and is no file of a run", a->out, a->out);
-}
-
 int
 main(int argc, char **argv)
 {
@@ -105,7 +90,7 @@ main(int argc, char **argv)
 	work(&t, &run, &a);
 	train_report(&t, &run, a.out);
 	cmd_cost((uint64_t)t.state.step, "steps");
-	settle(&run, &a);
+	train_settle(&run, &a);
 	adds_trainer_release(&t);
 	train_release_input(&in);
 	adds_run_release(&run);

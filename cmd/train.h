@@ -52,6 +52,8 @@ void train_check_input(const struct train_args *a);
 
 /* Reads all of it; the pipe's features and the label stream are kept in the run's folder. */
 void train_read_input(struct train_input *in, struct train_args *a, struct adds_run *run, struct backend *b);
+/* With --replace: the new run takes the place and the name of the old one. */
+void train_settle(struct adds_run *run, const struct train_args *a);
 void train_release_input(struct train_input *in);
 
 /* ---- train_encode.c ---- */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "train.h"
 
@@ -45,6 +46,20 @@ check_new(const char *dir, const struct train_args *a)
 		die("'%s', where the new run would be built, holds something else: move it away", dir);
 }
 
+/* A run that has written no more than its config is gone on with from its start. */
+static int
+has_config(const char *dir)
+{
+	const size_t n = strlen(dir) + 16;
+	char *path = cmd_alloc(n, 1);
+	int there;
+
+	snprintf(path, n, "%s/config.json", dir);
+	there = access(path, R_OK) == 0;
+	free(path);
+	return there;
+}
+
 static void
 check_resume(const char *dir)
 {
@@ -52,7 +67,7 @@ check_resume(const char *dir)
 
 	if (there == ADDS_RUN_COMPLETE)
 		say("the run in '%s' is complete", dir);
-	else if (there != ADDS_RUN_BEGUN)
+	else if (there == ADDS_RUN_OTHER || !has_config(dir))
 		die("there is no run in '%s' to go on with: start one without --resume", dir);
 }
 

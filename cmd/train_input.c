@@ -157,6 +157,30 @@ spool(struct ready *r, const char *from, const char *name)
 	return run_path(r->run, name);
 }
 
+/* the features that the run which is replaced got through a pipe */
+static char *
+in_old_run(const struct train_args *a)
+{
+	const size_t n = strlen(a->out) + 16;
+	char *path = cmd_alloc(n, 1);
+
+	snprintf(path, n, "%s/features.adds", a->out);
+	return path;
+}
+
+/* Is it those that the new run is trained on? They then move along with it. */
+static int
+is_in_old_run(const struct train_args *a, const char *path)
+{
+	char *old = in_old_run(a);
+	struct stat x, y;
+	const int same = a->replace && stat(old, &x) == 0 && stat(path, &y) == 0 && x.st_dev == y.st_dev &&
+	                 x.st_ino == y.st_ino;
+
+	free(old);
+	return same;
+}
+
 /* where the features lie: the file itself, or what came through a pipe */
 static char *
 locate(struct ready *r, const char *from, const cJSON *config, const char *key, const char *name)
@@ -170,6 +194,10 @@ locate(struct ready *r, const char *from, const cJSON *config, const char *key, 
 	path = cJSON_IsString(kept) ? strdup(kept->valuestring) : run_path(r->run, name);
 	if (!path)
 		die("out of memory");
+	if (access(path, R_OK) < 0 && r->a->replace && strcmp(key, "features") == 0) {
+		free(path);
+		path = in_old_run(r->a);
+	}
 	if (access(path, R_OK) < 0)
 		die("cannot read '%s', which the run in '%s' is trained on: %s", path, r->run->dir, strerror(errno));
 	if (!r->a->resume && header_ready(r, path, &err) < 0)
@@ -250,7 +278,7 @@ static void
 put_config(const struct train_input *in, const struct train_args *a, struct adds_run *run)
 {
 	cJSON *config = train_config(a), *names;
-	char *features = is_regular(a->input) ? realpath(a->input, NULL) : NULL;
+	char *features = is_regular(a->input) && !is_in_old_run(a, a->input) ? realpath(a->input, NULL) : NULL;
 	char *val = a->val && is_regular(a->val) ? realpath(a->val, NULL) : NULL;
 	struct adds_error err;
 	size_t i;
@@ -302,6 +330,30 @@ train_read_input(struct train_input *in, struct train_args *a, struct adds_run *
 	}
 	cJSON_Delete(config);
 	split(in, a, run);
+}
+
+void
+train_settle(struct adds_run *run, const struct train_args *a)
+{
+	char *from = in_old_run(a), *to = run_path(run, "features.adds");
+	struct adds_error err;
+	cJSON *config;
+	int kept;
+
+	if (!a->replace)
+		goto out;
+	if (!(config = adds_run_get_json(run, "config.json", &err)))
+		die("%s", err.msg);
+	if (cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(config, "features")) && access(to, F_OK) < 0 && rename(from, to) < 0)
+		die("cannot move '%s' to '%s': %s", from, to, strerror(errno));
+	cJSON_Delete(config);
+	if (adds_run_replace(run->dir, a->out, &kept, &err) < 0)
+		die("%s", err.msg);
+	if (kept)
+		warn("'%s.old' keeps what was in '%s' and is no file of a run", a->out, a->out);
+out:
+	free(from);
+	free(to);
 }
 
 void

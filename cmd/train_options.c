@@ -40,7 +40,7 @@ static struct opt table[MAX_TABLE] = {
 	OPT_INT(0, "layers", "N", &a.layers, 1, 64, "layers; 1 is ML-Decoder [2]"),
 	OPT_INT(0, "heads", "N", &a.heads, 1, 1024, "attention heads [1]"),
 	OPT_INT(0, "ff", "N", &a.ff, 0, 65536, "width of the feed-forward layers, 0: 4 times the features' [0]"),
-	OPT_NUM(0, "dropout", "P", &a.dropout, 0, 0.9, "dropout of labels and behind the feed-forward layers [0.1]"),
+	OPT_NUM(0, "dropout", "P", &a.dropout, 0, 0.9, "dropout of labels and behind the feed-forward layers [0]"),
 	OPT_CHOICE(0, "init", "WORD", &a.init, inits, "how weights start: attention as the identity, or at random [aligned]"),
 	OPT_FLAG(0, "prior", &a.prior, "add the zero-shot score to the logit [where every picture has one token]"),
 	OPT_FLAG(0, "no-prior", &a.no_prior, "never add it"),
@@ -56,9 +56,9 @@ static struct opt table[MAX_TABLE] = {
 	OPT_INT(0, "label-budget", "N", &a.budget, 1, 1 << 24, "labels looked at in a step [1024]"),
 	OPT_GROUP("Steps"),
 	OPT_CHOICE(0, "recipe", "WORD", &recipe, recipes, "other defaults: 'seed' has those of the project this one follows [default]"),
-	OPT_INT(0, "epochs", "N", &a.epochs, 0, 1000000, "times that every picture is seen; 0 [5, or 10 where pictures have one token]"),
+	OPT_INT(0, "epochs", "N", &a.epochs, 0, 1000000, "times that every picture is seen, 0: 8, or 5 where pictures have one token [0]"),
 	OPT_INT(0, "batch", "N", &a.batch, 1, 65536, "pictures in a step [16]"),
-	OPT_NUM(0, "lr", "X", &a.lr, 0, 1, "learning rate at its peak, 0: by the features' width D, 0.128/D [0.05/D where pictures have one token]"),
+	OPT_NUM(0, "lr", "X", &a.lr, 0, 1, "learning rate at its peak, 0: by the features' width D, 0.064/D [0; 0.05/D where pictures have one token]"),
 	OPT_NUM(0, "head-lr", "X", &a.head_lr, 0, 1000, "the head's, as a multiple of it [1]"),
 	OPT_NUM(0, "weight-decay", "X", &a.weight_decay, 0, 1, "of matrices; norms and biases have none [0.01]"),
 	OPT_CHOICE(0, "schedule", "WORD", &a.schedule, schedules, "course of the learning rate [one-cycle]"),
@@ -105,7 +105,6 @@ set_defaults(void)
 		.batch = 16,
 		.budget = 1024,
 		.min_positives = 1,
-		.dropout = 0.1,
 		.prior_scale = 20,
 		.prior_bias = -6,
 		.gamma_neg = 4,
@@ -160,6 +159,7 @@ recipe_of_the_seed(void)
 		{ "method", ADDS_METHOD_DECODER },
 		{ "layers", 6 },
 		{ "heads", 32 },
+		{ "dropout", 0.1 },
 		{ "init", ADDS_INIT_RANDOM },
 		{ "gamma-pos", 1 },
 		{ "gamma-neg", 4 },
@@ -319,9 +319,9 @@ train_defaults(struct train_args *args, int single, int width)
 {
 	/* found on examples/shapes (width 128, 357 tokens) and on real features of width 512, one token each */
 	if (args->lr == 0)
-		args->lr = (single ? 0.05 : 0.128) / width;
+		args->lr = (single ? 0.05 : 0.064) / width;
 	if (args->epochs == 0)
-		args->epochs = single ? 10 : 5;
+		args->epochs = single ? 5 : 8;
 }
 
 static struct loss_args

@@ -93,18 +93,25 @@ on_signal(int sig)
 	caught = sig;
 }
 
-void
-train_catch_signals(void)
+/* A signal that is ignored (nohup, a script's background) stays so; a second one ends the program at once. */
+static void
+catch_signal(int sig)
 {
-	struct sigaction sa;
+	struct sigaction sa, old;
 
-	/* a second signal ends the program at once */
 	memset(&sa, 0, sizeof(sa));
 	sa.sa_handler = on_signal;
 	sa.sa_flags = (int)SA_RESETHAND | SA_RESTART;
 	sigemptyset(&sa.sa_mask);
-	sigaction(SIGINT, &sa, NULL);
-	sigaction(SIGTERM, &sa, NULL);
+	if (sigaction(sig, NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+		sigaction(sig, &sa, NULL);
+}
+
+void
+train_catch_signals(void)
+{
+	catch_signal(SIGINT);
+	catch_signal(SIGTERM);
 }
 
 void
