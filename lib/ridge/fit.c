@@ -411,22 +411,41 @@ past(const struct adds_ridge_fit *f, int step)
 	return mat_part(f->past, step * f->K, f->K, 0, f->D);
 }
 
+/* c = −⟨past residuals, R⟩/their norms, on the device [1, steps]; κR stands in T */
+static int
+overlaps(struct mat c, const struct adds_ridge_fit *f, const double *rs, int steps, struct adds_error *err)
+{
+	struct backend *b = f->s->b;
+	float host[ADDS_RIDGE_STEPS + 1];
+	int i, rc;
+
+	if ((rc = adds_product(b, c, mat_of(f->T.p, DT_F32, 1, f->K * f->D), 0, mat_of(f->past.p, DT_F32, steps, f->K * f->D), 1, 1, 0,
+	                       err)) < 0 ||
+	    (rc = b->ops->get(b, host, c.p, (size_t)steps * sizeof(*host), err)) < 0)
+		return rc;
+	for (i = 0; i < steps; i++)
+		host[i] = (float)(-(double)host[i] / rs[i]);
+	return b->ops->put(b, c.p, host, (size_t)steps * sizeof(*host), err);
+}
+
 /* Takes out of R what rounding left of the earlier residuals, rs[0 … steps] being
  * their norms, and keeps R. In exact arithmetic residuals of different steps are
  * orthogonal; in f32 they drift, and the descent takes more steps than it should. */
 static int
 reorthogonalise(double *norm, struct adds_ridge_fit *f, const double *rs, int steps, struct adds_error *err)
 {
-	const struct backend_ops *ops = f->s->b->ops;
-	double x;
-	int i, rc = kernel_norm(norm, f, err);
+	struct backend *b = f->s->b;
+	struct mat c = { 0 };
+	int rc = kernel_norm(norm, f, err);
 
-	for (i = 0; rc == 0 && i < steps; i++)
-		if ((rc = ops->dot(f->s->b, &x, f->T, past(f, i), err)) == 0)
-			rc = ops->axpby(f->s->b, f->R, (float)(-x / rs[i]), past(f, i), 1, err);
-	if (rc == 0 && steps)
-		rc = kernel_norm(norm, f, err);
-	return rc < 0 ? rc : ops->copy(f->s->b, past(f, steps), f->R, err);
+	if (rc == 0 && steps) {
+		if ((rc = adds_device(b, &c, 1, steps, err)) == 0 && (rc = overlaps(c, f, rs, steps, err)) == 0 &&
+		    (rc = adds_product(b, mat_of(f->R.p, DT_F32, 1, f->K * f->D), c, 0, mat_of(f->past.p, DT_F32, steps, f->K * f->D), 0, 1,
+		                       1, err)) == 0)
+			rc = kernel_norm(norm, f, err);
+		b->ops->release(b, c.p);
+	}
+	return rc < 0 ? rc : b->ops->copy(b, past(f, steps), f->R, err);
 }
 
 int
