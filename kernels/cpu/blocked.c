@@ -57,8 +57,9 @@ static void
 pack_rows(float *y, const struct blocked *w, int64_t r0, int64_t rows, int64_t l0, int64_t k)
 {
 	const char *a = (const char *)w->a + (size_t)(r0 * w->ai + l0 * w->aj) * dtype_size(w->at);
-	float line[ROWS];
-	int64_t r, l;
+	enum { LINES = 16 }; /* columns of A that are turned into rows at a time: a cache line of each row */
+	float line[LINES][ROWS];
+	int64_t r, l, i, n;
 
 	if (w->aj == 1) {
 		for (r = 0; r < rows; r++)
@@ -66,10 +67,13 @@ pack_rows(float *y, const struct blocked *w, int64_t r0, int64_t rows, int64_t l
 		return;
 	}
 	assert(w->ai == 1);
-	for (l = 0; l < k; l++) {
-		cpu_load(line, a + (size_t)(l * w->aj) * dtype_size(w->at), w->at, rows);
+	for (l = 0; l < k; l += n) {
+		n = min_i64(LINES, k - l);
+		for (i = 0; i < n; i++)
+			cpu_load(line[i], a + (size_t)((l + i) * w->aj) * dtype_size(w->at), w->at, rows);
 		for (r = 0; r < rows; r++)
-			y[r * DEEP + l] = line[r];
+			for (i = 0; i < n; i++)
+				y[r * DEEP + l + i] = line[i][r];
 	}
 }
 

@@ -193,7 +193,7 @@ residuals(struct adds_ridge_fit *f, float *omega, float *omega_r, const float *Z
 		free(zy);
 		return adds_fail(err, ADDS_ENOMEM, "out of memory for %lld labels", (long long)f->K);
 	}
-#pragma omp parallel for private(i) schedule(static)
+#pragma omp parallel for private(i) schedule(static) num_threads(f->s->b->threads)
 	for (k = 0; k < f->K; k++) {
 		const int32_t row = f->labels[k];
 
@@ -212,7 +212,7 @@ residuals(struct adds_ridge_fit *f, float *omega, float *omega_r, const float *Z
 		sum_zz += zy[2 * k + 1];
 	}
 	f->s_zero = fmax(sum_zy / fmax(sum_zz, 1e-12), 1e-3);
-#pragma omp parallel for private(k) schedule(static)
+#pragma omp parallel for private(k) schedule(static) num_threads(f->s->b->threads)
 	for (i = 0; i < f->s->n; i++)
 		for (k = 0; k < f->K; k++) {
 			const int8_t t = targets[i * L + f->labels[k]];

@@ -73,7 +73,7 @@ settle_labels(struct adds_ridge_scorer *s, float *g, const struct adds_vocab *na
 	const struct adds_ridge *m = s->m;
 	int64_t i;
 
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) num_threads(s->b->threads)
 	for (i = 0; i < s->L; i++) {
 		const int64_t k = same_label(m, adds_vocab_name(names, (size_t)i), s->texts + i * s->D);
 
