@@ -20,13 +20,14 @@ enum {
 static const char program[] = "adds-encode-text";
 static const char *const specials_names[] = { "openai", "openclip", "plain", NULL };
 static const char *const precision_names[] = { "f32", "bf16", "int8", NULL };
-static const char *const activation_names[] = { "gelu", "quickgelu", "gelu-tanh", NULL };
+static const char *const activation_names[] = { "gelu", "quick_gelu", "gelu_tanh", NULL };
 static const enum activation activations[] = { ACT_GELU, ACT_QUICK_GELU, ACT_GELU_TANH };
 
 static const char *model, *output = "-", *template_file, *update, *device = "auto";
 static struct opt_list templates;
 static int keep_underscores, show_tokens, specials, precision, activation, activation_given;
-static long long threads, level = 1, text_heads;
+static long long threads, level = 1, heads, text_heads;
+static double eps;
 
 /* clang-format off */
 static const struct opt options[] = {
@@ -40,6 +41,8 @@ static const struct opt options[] = {
 	OPT_STR('m', "model", "PATH", &model, "folder or weight file of a CLIP [ADDS_MODEL]"),
 	{ OPT_K_CHOICE, 0, "activation", "KIND", "where the model's configuration does not say", &activation, 0, 0, activation_names, &activation_given },
 	OPT_INT(0, "text-heads", "N", &text_heads, 0, 1024, "likewise; 0: as configured, else width / 64 [0]"),
+	OPT_INT(0, "heads", "N", &heads, 0, 1024, "of the image tower, if adds-pyramid is told them: it is one model then [0]"),
+	OPT_NUM(0, "eps", "X", &eps, 0, 1, "epsilon of layer norms; 0: as configured [0]"),
 	OPT_STR(0, "device", "NAME", &device, "auto, cpu, cuda or cuda:N [auto]"),
 	OPT_CHOICE(0, "precision", "P", &precision, precision_names, "of products [f32]"),
 	OPT_INT('j', "threads", "N", &threads, 0, 1024, "0: all cores [0]"),
@@ -118,7 +121,9 @@ clip_options(void)
 {
 	return (struct adds_clip_options){ .precision = (enum precision)precision,
 		                           .text_tower = 1,
+		                           .heads = (int)heads,
 		                           .text_heads = (int)text_heads,
+		                           .eps = (float)eps,
 		                           .activation = activation_given ? (int)activations[activation] : -1 };
 }
 

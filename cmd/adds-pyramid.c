@@ -18,7 +18,7 @@ static const char *model_path, *output = "-", *device = "auto", *cache_dir, *cac
 static int fit = ADDS_FIT_PAD, tokens = ADDS_TOKENS_ALL, dtype, precision, activation, on_error;
 static int reference, strict, dry_run, levels_given, image_size_given, heads_given, eps_given, max_pixels_given;
 static long long levels = 2, side, image_size, pool = 4, threads, batch, max_pixels = ADDS_PICTURE_MAX_PIXELS;
-static long long level = 1, heads;
+static long long level = 1, heads, text_heads;
 static double eps;
 
 /* clang-format off */
@@ -39,6 +39,7 @@ static const struct opt opts[] = {
 	OPT_CHOICE(0, "dtype", "TYPE", &dtype, dtypes, "how tokens are stored [f16]"),
 	OPT_GROUP("the model, where its folder does not tell"),
 	{ OPT_K_INT, 0, "heads", "N", "attention heads of the image tower", &heads, 1, 1024, NULL, &heads_given },
+	OPT_INT(0, "text-heads", "N", &text_heads, 0, 1024, "of the text tower, if adds-encode-text is told them: it is one model then [0]"),
 	OPT_CHOICE(0, "activation", "NAME", &activation, activations, "its activation [model]"),
 	{ OPT_K_NUM, 0, "eps", "X", "epsilon of its layer norms", &eps, 1e-12, 1, NULL, &eps_given },
 	OPT_GROUP("computing"),
@@ -87,6 +88,7 @@ clip_options(void)
 		                           .image_size = (int)image_size,
 		                           .image_tower = 1,
 		                           .heads = (int)heads,
+		                           .text_heads = (int)text_heads,
 		                           .activation = acts[activation],
 		                           .eps = (float)eps };
 }

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "model.h"
 
@@ -15,6 +16,16 @@ size_t
 adds_clip_arena_bytes(enum dtype t, int64_t rows, int64_t cols)
 {
 	return ((size_t)rows * (size_t)cols * dtype_size(t) + ALIGN - 1) / ALIGN * ALIGN;
+}
+
+struct adds_clip_limits
+adds_clip_limits(const struct adds_clip *m)
+{
+	const int64_t threads = m->b->threads;
+
+	if (strcmp(m->b->ops->name, "cpu") != 0)
+		return (struct adds_clip_limits){ (size_t)4 << 30, 1024, 32768 };
+	return (struct adds_clip_limits){ (size_t)256 << 20, threads > 32 ? threads : 32, 4096 };
 }
 
 int

@@ -289,15 +289,15 @@ all_tiles(struct adds_clip *m, const uint8_t *tiles, int64_t n, enum adds_tokens
 {
 	const size_t side = (size_t)m->cfg.S;
 	const int per_tile = adds_clip_tile_tokens(m, tokens, pool);
-	const int64_t most = m->b->threads > ADDS_CLIP_CHUNK_TILES ? m->b->threads : ADDS_CLIP_CHUNK_TILES;
+	const struct adds_clip_limits most = adds_clip_limits(m);
 	int64_t chunk, i;
 	int rc = 0;
 
 	if (!m->image.ready)
 		return adds_fail(err, ADDS_EARG, "model '%s' was opened without its picture tower", m->cfg.name);
-	chunk = (int64_t)(ADDS_CLIP_CHUNK_BYTES / lay_out(NULL, NULL, m, 1, per_tile));
-	chunk = chunk < 1 ? 1 : chunk > most ? most
-	                                     : chunk;
+	chunk = (int64_t)(most.bytes / lay_out(NULL, NULL, m, 1, per_tile));
+	chunk = chunk < 1 ? 1 : chunk > most.tiles ? most.tiles
+	                                           : chunk;
 	for (i = 0; i < n && rc == 0; i += chunk) {
 		struct go o = { .n = n - i < chunk ? n - i : chunk, .tokens = tokens, .pool = pool, .unit = unit };
 

@@ -120,9 +120,12 @@ void adds_clip_work_open(struct adds_clip_work *w, struct adds_clip_arena *a, co
 int adds_clip_blocks(struct adds_clip *m, const struct adds_clip_tower *t, struct adds_clip_work *w, struct mat *out,
                      struct segs s, int causal, const int32_t *pick, struct adds_error *err);
 
-/* memory that one call may take for activations, and the most tiles in one go */
-#define ADDS_CLIP_CHUNK_BYTES ((size_t)256 << 20)
-#define ADDS_CLIP_CHUNK_TILES 32
-#define ADDS_CLIP_CHUNK_ROWS 4096 /* of text */
+/* What one go may take, whatever a call brings: memory for activations, tiles, rows of text. A device of its own
+ * memory gets more, because it needs more work at once to be busy. */
+struct adds_clip_limits {
+	size_t bytes;
+	int64_t tiles, rows;
+};
+struct adds_clip_limits adds_clip_limits(const struct adds_clip *m);
 
 #endif

@@ -166,6 +166,7 @@ int
 adds_clip_texts(struct adds_clip *m, const int32_t *ids, const int64_t *at, int64_t n, int normalise, float *out,
                 struct adds_error *err)
 {
+	const int64_t most = adds_clip_limits(m).rows;
 	int64_t i = 0;
 	int rc;
 
@@ -177,7 +178,7 @@ adds_clip_texts(struct adds_clip *m, const int32_t *ids, const int64_t *at, int6
 		for (; i + b.n < n; b.n++) {
 			const int64_t len = length(m, ids + at[i + b.n], at[i + b.n + 1] - at[i + b.n]);
 
-			if (b.n && b.rows + len > ADDS_CLIP_CHUNK_ROWS)
+			if (b.n && b.rows + len > most)
 				break;
 			b.rows += len;
 		}

@@ -148,7 +148,7 @@ START_TEST(hugging_face_json)
 	                   "\"text_config\":{\"num_attention_heads\":2,\"hidden_act\":\"gelu\"},"
 	                   "\"text_config_dict\":{\"num_attention_heads\":4}}");
 	c = probed(&both);
-	ck_assert(c.H == 4 && c.h == 4);                                   /* _dict wins, as a whole */
+	ck_assert(c.H == 4 && c.h == 4);                                    /* _dict wins, as a whole */
 	ck_assert(c.act == ACT_QUICK_GELU && c.text_act == ACT_QUICK_GELU); /* the class's default */
 	ck_assert(c.fit == ADDS_FIT_CROP);
 	put("preprocessor_config.json", "{\"size\":{\"height\":32,\"width\":32},\"resample\":2,\"image_mean\":[0.5,0.5,0.5],\"image_std\":[0.5,0.5,0.5]}");

@@ -29,8 +29,7 @@ file_of(const char *header, size_t n, size_t *len)
 
 START_TEST(good_files_are_read)
 {
-	static const char header[] = "{\"__metadata__\":{\"format\":\"pt\"}," T("b", "F32", "2,3", "4", "28") "," T("a", "F16", "", "0", "2") ","
-	                             T("\\u00e9", "BF16", "1", "2", "4") "," T("none", "I64", "0,5", "28", "28") "}   ";
+	static const char header[] = "{\"__metadata__\":{\"format\":\"pt\"}," T("b", "F32", "2,3", "4", "28") "," T("a", "F16", "", "0", "2") "," T("\\u00e9", "BF16", "1", "2", "4") "," T("none", "I64", "0,5", "28", "28") "}   ";
 	struct adds_weights w = { 0 };
 	struct adds_error err;
 	size_t len;
