@@ -49,7 +49,8 @@ alloc_axis(struct resample_axis *a, int count, int taps, struct adds_error *err)
 	a->bias = calloc((size_t)count, sizeof(*a->bias));
 	a->weight = calloc((size_t)count * (size_t)taps, sizeof(*a->weight));
 	a->packed = calloc(n, 1);
-	if (!a->lo || !a->n || !a->bias || !a->weight || !a->packed)
+	a->pairs = calloc((size_t)count, sizeof(*a->pairs));
+	if (!a->pairs || !a->lo || !a->n || !a->bias || !a->weight || !a->packed)
 		return adds_fail(err, ADDS_ENOMEM, "out of memory for the weights of resizing");
 	return 0;
 }
@@ -118,11 +119,17 @@ halves(int32_t a, int32_t b, int high)
 
 /* a weight is 65,536·high + low, both in 16 bits with sign: the form that multiply-add of pairs wants */
 static void
-pack(struct resample_axis *a)
+pack(struct resample_axis *a, int inside)
 {
 	const int taps = a->plan.taps;
 	int32_t t[4];
-	int k, g, j;
+	int k, g, j, most = 0;
+
+	for (k = 0; k < a->plan.count; k++)
+		if (a->n[k] > most)
+			most = a->n[k];
+	for (k = 0; k < a->plan.count; k++)
+		a->pairs[k] = a->lo[k] + most < inside ? (most + 1) / 2 : (a->n[k] + 1) / 2;
 
 	for (k = 0; k < a->plan.count; k++)
 		for (g = 0; g < a->groups; g++) {
@@ -171,7 +178,7 @@ resample_axis_init(struct resample_axis *a, enum resample_filter filter, int in,
 		keep_inside(a, k, w, lo, n, pad, inside);
 	}
 	free(w);
-	pack(a);
+	pack(a, inside);
 	point_plan(a);
 	return 0;
 }
@@ -189,7 +196,7 @@ resample_axis_from(struct resample_axis *a, const struct resample_plan *plan, st
 	memcpy(a->lo, plan->lo, count * sizeof(*a->lo));
 	memcpy(a->n, plan->n, count * sizeof(*a->n));
 	memcpy(a->weight, plan->weight, count * (size_t)plan->taps * sizeof(*a->weight));
-	pack(a);
+	pack(a, plan->in);
 	point_plan(a);
 	return 0;
 }
@@ -202,6 +209,7 @@ resample_axis_release(struct resample_axis *a)
 	free(a->bias);
 	free(a->weight);
 	free(a->packed);
+	free(a->pairs);
 	memset(a, 0, sizeof(*a));
 }
 

@@ -26,6 +26,8 @@ struct resample_axis {
 	int32_t *lo, *n, *weight;  /* what plan points to, owned */
 	int32_t *packed;           /* [count][groups][4]: the weights of four taps as 16-bit halves, low 0|1, 2|3, high 0|1, 2|3 */
 	int groups;                /* ⌈taps/4⌉ */
+	int32_t *pairs;            /* [count]: pairs of weights to take; as many for each output, for the sake of branches,
+	                            * unless that would read behind the last input */
 };
 
 /* The axis from in to out inputs, outputs first … first+count-1. The existing inputs are pad … pad+inside-1; the rest is

@@ -29,6 +29,17 @@ four_taps(struct sums s, __m256i pixels, __m256i pair01, __m256i pair23, const i
 	return s;
 }
 
+/* adds two taps, the last ones of an odd number of pairs */
+AVX2 static inline struct sums
+last_taps(struct sums s, __m256i pixels, __m256i pair01, const int32_t *w)
+{
+	const __m256i p01 = _mm256_shuffle_epi8(pixels, pair01);
+
+	s.low = _mm256_add_epi32(s.low, _mm256_madd_epi16(p01, _mm256_set1_epi32(w[0])));
+	s.high = _mm256_add_epi32(s.high, _mm256_madd_epi16(p01, _mm256_set1_epi32(w[2])));
+	return s;
+}
+
 AVX2 static inline __m256i
 two_rows(const uint8_t *a, const uint8_t *b)
 {
@@ -42,12 +53,13 @@ finish(struct sums s)
 	return _mm256_srai_epi32(_mm256_add_epi32(s.low, _mm256_slli_epi32(s.high, 16)), BITS);
 }
 
+/* always four bytes: the next pixel covers the rest, and there is room behind the last */
 AVX2 static inline void
-store_pixel(uint8_t *y, __m128i bytes, int i, int last, int channels)
+store_pixel(uint8_t *y, __m128i bytes)
 {
 	const int32_t v = _mm_cvtsi128_si32(bytes);
 
-	memcpy(y + i * channels, &v, last ? (size_t)channels : 4);
+	memcpy(y, &v, sizeof(v));
 }
 
 /* four rows at once, 3 or 4 channels */
@@ -61,11 +73,10 @@ horizontal4(uint8_t *const *y, const uint8_t *const *x, int channels, const stru
 	const __m256i pair23 = _mm256_broadcastsi128_si256(
 		channels == 3 ? _mm_setr_epi8(6, -1, 9, -1, 7, -1, 10, -1, 8, -1, 11, -1, -1, -1, -1, -1)
 			      : _mm_setr_epi8(8, -1, 12, -1, 9, -1, 13, -1, 10, -1, 14, -1, 11, -1, 15, -1));
-	const int last = p->count - 1;
 	int i, g;
 
-	for (i = 0; i <= last; i++) {
-		const int groups = (p->n[i] + 3) / 4;
+	for (i = 0; i < p->count; i++) {
+		const int groups = h->pairs[i] / 2;
 		const int32_t *w = h->packed + (size_t)i * (size_t)h->groups * 4;
 		size_t o = (size_t)p->lo[i] * (size_t)channels;
 		const __m256i start = _mm256_set1_epi32((1 << (BITS - 1)) + h->bias[i]);
@@ -76,12 +87,16 @@ horizontal4(uint8_t *const *y, const uint8_t *const *x, int channels, const stru
 			a = four_taps(a, two_rows(x[0] + o, x[1] + o), pair01, pair23, w);
 			b = four_taps(b, two_rows(x[2] + o, x[3] + o), pair01, pair23, w);
 		}
+		if (h->pairs[i] % 2) {
+			a = last_taps(a, two_rows(x[0] + o, x[1] + o), pair01, w);
+			b = last_taps(b, two_rows(x[2] + o, x[3] + o), pair01, w);
+		}
 		bytes = _mm256_packs_epi32(finish(a), finish(b)); /* rows 0 2 | 1 3 */
 		bytes = _mm256_packus_epi16(bytes, bytes);
-		store_pixel(y[0], _mm256_castsi256_si128(bytes), i, i == last, channels);
-		store_pixel(y[1], _mm256_extracti128_si256(bytes, 1), i, i == last, channels);
-		store_pixel(y[2], _mm_srli_si128(_mm256_castsi256_si128(bytes), 4), i, i == last, channels);
-		store_pixel(y[3], _mm_srli_si128(_mm256_extracti128_si256(bytes, 1), 4), i, i == last, channels);
+		store_pixel(y[0] + i * channels, _mm256_castsi256_si128(bytes));
+		store_pixel(y[1] + i * channels, _mm256_extracti128_si256(bytes, 1));
+		store_pixel(y[2] + i * channels, _mm_srli_si128(_mm256_castsi256_si128(bytes), 4));
+		store_pixel(y[3] + i * channels, _mm_srli_si128(_mm256_extracti128_si256(bytes, 1), 4));
 	}
 }
 

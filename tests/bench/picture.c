@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT
+ * picture.c - pictures a second on one core: a JPEG to a 224-pixel square,
+ * beside libjpeg-turbo's decoding alone, and tiles of a pyramid; one JSON line
+ * each. usage: picture [FILE.jpg] (a 640 x 480 scene is made without one) */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <jpeglib.h>
+
+#include "../../lib/pyramid/pyramid.h"
+#include "../../lib/stream/record.h"
+
+enum { WIDTH = 640,
+       HEIGHT = 480,
+       S = 224,
+       ROUNDS = 5 };
+
+static uint8_t square[S * S * 3];
+static const double SECONDS = 0.6; /* of one round; the best of all counts */
+
+static double
+now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* soft colours with some texture: about 100 KB at quality 90, as a photo */
+static void
+paint_row(uint8_t *row, int y, unsigned *noise)
+{
+	int x, c;
+
+	for (x = 0; x < WIDTH; x++)
+		for (c = 0; c < 3; c++) {
+			*noise = *noise * 1664525u + 1013904223u;
+			row[3 * x + c] = (uint8_t)(128 + 70 * sin(x * 0.02 + c) * cos(y * 0.017 - c) + 20 * sin(x * 0.9) * sin(y * 0.7) +
+			                           (double)(*noise >> 28));
+		}
+}
+
+static unsigned char *
+scene(unsigned long *len)
+{
+	struct jpeg_compress_struct c;
+	struct jpeg_error_mgr mgr;
+	unsigned char *bytes = NULL;
+	uint8_t row[WIDTH * 3];
+	JSAMPROW rows[1] = { row };
+	unsigned noise = 1;
+
+	c.err = jpeg_std_error(&mgr);
+	jpeg_create_compress(&c);
+	jpeg_mem_dest(&c, &bytes, len);
+	c.image_width = WIDTH;
+	c.image_height = HEIGHT;
+	c.input_components = 3;
+	c.in_color_space = JCS_RGB;
+	jpeg_set_defaults(&c);
+	jpeg_set_quality(&c, 90, TRUE);
+	jpeg_start_compress(&c, TRUE);
+	while (c.next_scanline < c.image_height) {
+		paint_row(row, (int)c.next_scanline, &noise);
+		jpeg_write_scanlines(&c, rows, 1);
+	}
+	jpeg_finish_compress(&c);
+	jpeg_destroy_compress(&c);
+	return bytes;
+}
+
+/* libjpeg-turbo and nothing else: rows into one buffer that stays */
+static void
+bare(const unsigned char *bytes, unsigned long len)
+{
+	static uint8_t *pixels;
+	struct jpeg_decompress_struct c;
+	struct jpeg_error_mgr mgr;
+
+	c.err = jpeg_std_error(&mgr);
+	jpeg_create_decompress(&c);
+	jpeg_mem_src(&c, bytes, len);
+	jpeg_read_header(&c, TRUE);
+	jpeg_start_decompress(&c);
+	if (!pixels && !(pixels = malloc(3 * (size_t)c.output_width * c.output_height)))
+		exit(1);
+	while (c.output_scanline < c.output_height) {
+		JSAMPROW row = pixels + 3 * (size_t)c.output_width * c.output_scanline;
+
+		jpeg_read_scanlines(&c, &row, 1);
+	}
+	jpeg_finish_decompress(&c);
+	jpeg_destroy_decompress(&c);
+}
+
+static void
+check(int rc, const struct adds_error *err)
+{
+	if (rc == 0)
+		return;
+	fprintf(stderr, "picture: %s\n", err->msg);
+	exit(1);
+}
+
+static void
+whole(const unsigned char *bytes, unsigned long len)
+{
+	struct adds_error err;
+	struct adds_picture p;
+
+	check(adds_picture_decode(&p, bytes, len, NULL, &err), &err);
+	check(adds_picture_fit(square, S, &p, ADDS_FIT_CROP, ADDS_FILTER_BICUBIC, &err), &err);
+	adds_picture_release(&p);
+}
+
+/* calls a second, best of some rounds */
+static double
+rate(void (*f)(const unsigned char *, unsigned long), const unsigned char *bytes, unsigned long len)
+{
+	double best = 0;
+	int round;
+
+	for (round = 0; round < ROUNDS; round++) {
+		const double start = now();
+		double t;
+		int n = 0;
+
+		do {
+			f(bytes, len);
+			n++;
+		} while ((t = now() - start) < SECONDS);
+		if (n / t > best)
+			best = n / t;
+	}
+	return best;
+}
+
+static void
+three_levels(const unsigned char *bytes, unsigned long len)
+{
+	static uint8_t *tiles;
+	static struct adds_picture p;
+	struct adds_pyramid plan;
+	struct adds_error err;
+
+	check(adds_pyramid_plan(&plan, S, 3, 0, &err), &err);
+	if (!tiles) {
+		check(adds_picture_decode(&p, bytes, len, NULL, &err), &err);
+		tiles = malloc((size_t)plan.tiles * sizeof(square));
+	}
+	if (!tiles)
+		exit(1);
+	check(adds_pyramid_cut(&plan, &p, ADDS_FIT_PAD, ADDS_FILTER_BICUBIC, tiles, NULL, &err), &err);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct adds_error err = { 0 };
+	unsigned long len;
+	size_t n;
+	unsigned char *bytes;
+	double ours, alone;
+
+	if (argc > 1) {
+		bytes = (unsigned char *)adds_read_file(argv[1], 64 << 20, &n, &err);
+		len = n;
+	} else {
+		bytes = scene(&len);
+	}
+	if (!bytes)
+		check(ADDS_EIO, &err);
+	alone = rate(bare, bytes, len);
+	ours = rate(whole, bytes, len);
+	printf("{\"bench\":\"jpeg to 224\",\"bytes\":%lu,\"pictures_per_s\":%.1f,\"libjpeg_turbo_alone_per_s\":%.1f,\"ratio\":%.3f}\n",
+	       len, ours, alone, ours / alone);
+	printf("{\"bench\":\"pyramid of 21 tiles\",\"tiles_per_s\":%.1f}\n", 21 * rate(three_levels, bytes, len));
+	free(bytes);
+	return 0;
+}
