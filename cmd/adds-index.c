@@ -206,16 +206,13 @@ open_output(const struct index_labels *labels)
 	return w;
 }
 
+/* what was found, or not taken for a picture */
 static void
-find_all(struct index_pictures *p, int argc, char **argv)
+report_pictures(const struct index_pictures *p)
 {
-	int i;
-
-	for (i = 0; i < argc; i++)
-		index_find(p, argv[i], 1);
-	if (files_from)
-		index_find_listed(p, files_from, nul);
 	say("%zu pictures found", p->n);
+	if (p->loops)
+		say("%zu links lead back to a folder they lie in and are left out, the first: '%s'", p->loops, p->loop_name);
 	if (p->left_out)
 		warn("%zu named files are no pictures by name (.png .jpg .jpeg .webp) and left out, the first: '%s'", p->left_out,
 		     p->left_out_name);
@@ -249,7 +246,7 @@ main(int argc, char **argv)
 	struct index_kept *kept = NULL;
 	struct adds_writer *w;
 	struct adds_error err;
-	int first, known;
+	int first, first_pass;
 
 	cmd_init("adds-index");
 	first = cmd_parse(argc, argv, opts, "[-0qv] [-o FILE] [--tags FILE] [--labels FILE] [options] FOLDER|FILE ...",
@@ -261,6 +258,10 @@ main(int argc, char **argv)
 	parse_split(&run.from, &run.to);
 	parse_shard(&run.shard, &run.shards);
 	cmd_output(output);
+	pictures.argument = (const char *const *)argv + first;
+	pictures.arguments = (size_t)(argc - first);
+	pictures.list = files_from;
+	pictures.list_nul = nul;
 	run.threads = cores();
 	run.embed = embed;
 	run.by_content = by;
@@ -274,17 +275,24 @@ main(int argc, char **argv)
 	labels.beside = files_beside();
 	labels.supercategories = supercategories;
 
-	known = index_vocabulary(&labels, tags, (const char *const *)argv + first, (size_t)(argc - first));
-	index_tables(&labels, &tables, (const char *const *)argv + first, (size_t)(argc - first));
-	find_all(&pictures, argc - first, argv + first);
-	index_bind(&labels, !known || on_unknown == INDEX_ADD);
-	if (!known || on_unknown == INDEX_ADD)
-		kept = index_gather(&labels, &pictures, run.threads, run.stop_labels);
-	run.kept = kept;
+	index_check(&pictures);
+	first_pass = !index_vocabulary(&labels, tags, pictures.argument, pictures.arguments) || on_unknown == INDEX_ADD;
+	index_tables(&labels, &tables, pictures.argument, pictures.arguments);
+	index_bind(&labels, first_pass);
+	index_find_start(&pictures);
+	if (first_pass) {
+		if (index_find_join(&pictures, &err) < 0)
+			die("%s", err.msg);
+		run.kept = kept = index_gather(&labels, &pictures, run.threads, run.stop_labels);
+	}
 	w = open_output(&labels);
-	index_run(&run, w);
+	if (index_run(&run, w, &err) < 0 || (!first_pass && index_find_join(&pictures, &err) < 0)) {
+		adds_writer_abort(w);
+		die("%s", err.msg);
+	}
 	if (adds_writer_finish(w, NULL, &err) < 0)
 		die("%s", err.msg);
+	report_pictures(&pictures);
 	report(&run);
 	index_kept_free(kept);
 	cmd_exit(strict && run.errors ? CMD_FAILED : CMD_DONE);

@@ -4,6 +4,7 @@
 #ifndef INDEX_H
 #define INDEX_H
 
+#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,21 +30,36 @@ struct index_picture {
 	uint8_t beside;
 };
 
+/* Finding may run beside the making of records. What is found is put behind the
+ * others under the lock; n and item are read under it until all is found. */
 struct index_pictures {
 	struct index_picture *item;
 	size_t n, room;
+	int all; /* nothing more will come */
+	pthread_mutex_t lock;
+	pthread_cond_t changed; /* more was found; also for whoever shares the lock */
+	size_t waiting;         /* threads that wait for more */
+	/* the finder's own */
 	char *chunk; /* where paths are put; former chunks stay */
 	size_t chunk_left;
-	size_t left_out; /* named files that are no pictures by name … */
-	const char *left_out_name;
-	int include_hidden;
+	size_t left_out, loops; /* named files that are no pictures by name; links that lead back */
+	const char *left_out_name, *loop_name;
+	int failed;
+	struct adds_error err;
+	/* what is asked for */
+	const char *const *argument;
+	size_t arguments;
+	const char *list; /* a file of further arguments, or NULL */
+	int list_nul, include_hidden;
+	pthread_t thread;
 };
 
-/* Adds the pictures of one argument: a folder, or a file. must: it has to exist. */
-void index_find(struct index_pictures *p, const char *argument, int must);
+/* Dies if an argument is not there. */
+void index_check(const struct index_pictures *p);
 
-/* Adds the arguments that a file lists, one a line, or each ended by NUL. */
-void index_find_listed(struct index_pictures *p, const char *list, int nul);
+/* Finds all in a thread of its own; _join waits for it: 0, or what it could not read. */
+void index_find_start(struct index_pictures *p);
+int index_find_join(struct index_pictures *p, struct adds_error *err);
 
 /* ---- index_labels.c: vocabulary and targets ---- */
 
@@ -111,7 +127,7 @@ int index_recall(const struct index_kept *k, size_t i, struct adds_targets *g, s
 /* ---- index_run.c: records in order ---- */
 
 struct index_run {
-	const struct index_pictures *pictures;
+	struct index_pictures *pictures;
 	const struct index_labels *labels;
 	const struct index_kept *kept; /* or NULL: labels are read on the way */
 	int threads, embed, by_content, require_labels;
@@ -124,7 +140,8 @@ struct index_run {
 	char first_error[1024], first_unknown[64];
 };
 
-void index_run(struct index_run *run, struct adds_writer *w);
+/* Pictures may still be coming. Returns 0 or an error; the writer is the caller's. */
+int index_run(struct index_run *run, struct adds_writer *w, struct adds_error *err);
 
 /* Calls work(arg, thread, i) for all i < n, in blocks, on that many threads. */
 void index_parallel(size_t n, int threads, void (*work)(void *arg, int thread, size_t i), void *arg);

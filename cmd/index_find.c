@@ -77,6 +77,9 @@ keep(struct index_pictures *p, const char *path, size_t len)
 static void
 add(struct index_pictures *p, const char *path, size_t len, size_t relative, int beside)
 {
+	const char *const kept = keep(p, path, len);
+
+	pthread_mutex_lock(&p->lock);
 	if (p->n == p->room) {
 		struct index_picture *more;
 
@@ -85,8 +88,10 @@ add(struct index_pictures *p, const char *path, size_t len, size_t relative, int
 			die("out of memory for %zu pictures", p->room);
 		p->item = more;
 	}
-	p->item[p->n++] = (struct index_picture){ keep(p, path, len), (uint32_t)relative, (uint8_t)beside };
-	cmd_progress("%zu pictures found", p->n);
+	p->item[p->n++] = (struct index_picture){ kept, (uint32_t)relative, (uint8_t)beside };
+	if (p->waiting)
+		pthread_cond_broadcast(&p->changed);
+	pthread_mutex_unlock(&p->lock);
 }
 
 static int
@@ -280,18 +285,19 @@ walk(struct walk *w, size_t at, const struct around *up)
 
 	for (a = up; !failed && a; a = a->up)
 		if (a->dev == st.st_dev && a->ino == st.st_ino) {
-			say("'%s' leads back to a folder it lies in: left out", w->path);
+			if (w->p->loops++ == 0)
+				w->p->loop_name = keep(w->p, w->path, at);
 			closedir(d);
 			return;
 		}
 	failed = failed || list(&l, w->p, d) < 0;
 	if (failed && !up)
-		die("cannot read the folder '%s': %s", w->path, strerror(errno));
+		w->p->failed = adds_fail_errno(&w->p->err, "cannot read the folder '%s'", w->path);
 	if (d)
 		closedir(d);
-	if (failed) {
+	if (failed && up) {
 		add(w->p, w->path, at, w->relative < at ? w->relative : at, INDEX_FOLDER);
-	} else {
+	} else if (!failed) {
 		here.dev = st.st_dev;
 		here.ino = st.st_ino;
 		visit(w, at, &l, &here);
@@ -312,46 +318,102 @@ find_folder(struct index_pictures *p, const char *folder)
 	free(w.path);
 }
 
-void
-index_find(struct index_pictures *p, const char *argument, int must)
+/* a folder, or a file whose name says that it is a picture */
+static void
+find(struct index_pictures *p, const char *argument)
 {
 	const size_t n = strlen(argument);
 	struct stat st;
-	const int there = stat(argument, &st) == 0;
 
-	if (!there && must)
-		die("cannot open '%s': %s", argument, strerror(errno));
-	if (there && S_ISDIR(st.st_mode)) {
+	if (stat(argument, &st) == 0 && S_ISDIR(st.st_mode))
 		find_folder(p, argument);
-	} else if (is_picture(argument, n)) {
+	else if (is_picture(argument, n))
 		add(p, argument, n, 0, INDEX_NOT_LISTED);
-	} else {
-		if (p->left_out++ == 0)
-			p->left_out_name = keep(p, argument, n);
-	}
+	else if (p->left_out++ == 0)
+		p->left_out_name = keep(p, argument, n);
 }
 
-void
-index_find_listed(struct index_pictures *p, const char *name, int nul)
+static void
+find_lines(struct index_pictures *p, FILE *f)
 {
-	FILE *f = strcmp(name, "-") == 0 ? stdin : fopen(name, "r");
+	const int end = p->list_nul ? '\0' : '\n';
 	char *line = NULL;
 	size_t room = 0;
 	ssize_t n;
 
-	if (!f)
-		die("cannot open '%s': %s", name, strerror(errno));
-	while ((n = getdelim(&line, &room, nul ? '\0' : '\n', f)) >= 0) {
-		if (n && line[n - 1] == (nul ? '\0' : '\n'))
+	while (!p->failed && (n = getdelim(&line, &room, end, f)) >= 0) {
+		if (n && line[n - 1] == end)
 			line[--n] = '\0';
 		if (memchr(line, 0, (size_t)n))
-			die("'%s' holds NUL bytes: use -0 for a list whose names end with them", name);
-		if (n)
-			index_find(p, line, 0);
+			p->failed = adds_fail(&p->err, ADDS_EFORMAT,
+			                      "'%s' holds NUL bytes: use -0 for a list whose names end with them", p->list);
+		else if (n)
+			find(p, line);
 	}
-	if (ferror(f))
-		die("cannot read '%s': %s", name, strerror(errno));
+	if (!p->failed && ferror(f))
+		p->failed = adds_fail_errno(&p->err, "cannot read '%s'", p->list);
 	free(line);
-	if (f != stdin)
+}
+
+static void
+find_listed(struct index_pictures *p)
+{
+	FILE *f;
+
+	if (strcmp(p->list, "-") == 0) {
+		find_lines(p, stdin);
+	} else if ((f = fopen(p->list, "r"))) {
+		find_lines(p, f);
 		fclose(f);
+	} else {
+		p->failed = adds_fail_errno(&p->err, "cannot open '%s'", p->list);
+	}
+}
+
+static void *
+find_all(void *arg)
+{
+	struct index_pictures *p = arg;
+	size_t i;
+
+	for (i = 0; i < p->arguments && !p->failed; i++)
+		find(p, p->argument[i]);
+	if (p->list && !p->failed)
+		find_listed(p);
+	pthread_mutex_lock(&p->lock);
+	p->all = 1;
+	pthread_cond_broadcast(&p->changed);
+	pthread_mutex_unlock(&p->lock);
+	return NULL;
+}
+
+void
+index_check(const struct index_pictures *p)
+{
+	struct stat st;
+	size_t i;
+
+	for (i = 0; i < p->arguments; i++)
+		if (stat(p->argument[i], &st) < 0)
+			die("cannot open '%s': %s", p->argument[i], strerror(errno));
+}
+
+void
+index_find_start(struct index_pictures *p)
+{
+	int rc;
+
+	pthread_mutex_init(&p->lock, NULL);
+	pthread_cond_init(&p->changed, NULL);
+	if ((rc = pthread_create(&p->thread, NULL, find_all, p)) != 0)
+		die("cannot start a thread: %s", strerror(rc));
+}
+
+int
+index_find_join(struct index_pictures *p, struct adds_error *err)
+{
+	pthread_join(p->thread, NULL);
+	if (p->failed)
+		*err = p->err;
+	return p->failed;
 }

@@ -20,6 +20,8 @@ enum { BLOCK = 256 };
 /* what has become of a block of pictures */
 struct block {
 	size_t number; /* of the block that lies or is made here */
+	struct index_picture picture[BLOCK];
+	size_t pictures;
 	int ready, failed;
 	struct adds_buf bytes;
 	size_t end[BLOCK]; /* of each record in bytes */
@@ -30,12 +32,12 @@ struct block {
 	struct adds_error err;
 };
 
+/* All is under the pictures' lock. */
 struct pool {
 	struct index_run *run;
 	struct block *block; /* a ring */
-	size_t ring, per_block, blocks, next, written;
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
+	size_t ring, per_block, next, written;
+	int stopped; /* by an error: no more blocks */
 };
 
 /* one thread's own */
@@ -201,7 +203,7 @@ static int
 add_picture(struct maker *m, struct block *b, size_t i, struct adds_error *err)
 {
 	struct index_run *run = m->pool->run;
-	const struct index_picture *p = &run->pictures->item[i];
+	const struct index_picture *p = &b->picture[i];
 	const char *relative = p->path + p->relative;
 	const uint64_t by_path = XXH64(relative, strlen(relative), run->seed);
 	const struct adds_targets *g = run->kept ? &m->recalled : &m->labeller.targets;
@@ -216,7 +218,7 @@ add_picture(struct maker *m, struct block *b, size_t i, struct adds_error *err)
 		return 0;
 	if (rc < 0)
 		return fail(b, p, "read", run->stop_pictures, err);
-	rc = run->kept ? index_recall(run->kept, i, &m->recalled, err) : index_label(&m->labeller, p, err);
+	rc = run->kept ? index_recall(run->kept, b->number * m->pool->per_block + i, &m->recalled, err) : index_label(&m->labeller, p, err);
 	if (rc < 0)
 		return fail(b, p, "label", run->stop_labels, err);
 	if (rc == 0 && run->require_labels)
@@ -231,33 +233,53 @@ add_picture(struct maker *m, struct block *b, size_t i, struct adds_error *err)
 static void
 make_block(struct maker *m, struct block *b)
 {
-	const size_t n = m->pool->run->pictures->n, first = b->number * m->pool->per_block;
-	size_t i, last = first + m->pool->per_block;
+	size_t i;
 
 	b->bytes.n = b->n = 0;
 	b->labelled = b->unlabelled = 0;
 	b->first_error[0] = '\0';
 	b->failed = 0;
-	for (i = first; i < last && i < n && !b->failed; i++)
+	for (i = 0; i < b->pictures && !b->failed; i++)
 		b->failed = add_picture(m, b, i, &b->err) < 0;
 	if (!b->failed && b->bytes.failed)
 		b->failed = adds_fail(&b->err, ADDS_ENOMEM, "out of memory for records") < 0;
 }
 
-/* The next block, once its place in the ring is free; NULL after the last. */
+/* Waits for the pictures of block k: whether there are any. */
+static int
+wait_for_pictures(const struct pool *p, size_t k)
+{
+	struct index_pictures *q = p->run->pictures;
+
+	q->waiting++;
+	while (!p->stopped && !q->all && q->n < (k + 1) * p->per_block)
+		pthread_cond_wait(&q->changed, &q->lock);
+	q->waiting--;
+	return !p->stopped && q->n > k * p->per_block;
+}
+
+/* The next block, once its place in the ring is free and its pictures are found;
+ * NULL after the last. */
 static struct block *
 claim(struct pool *p)
 {
+	struct index_pictures *q = p->run->pictures;
 	struct block *b = NULL;
+	size_t k;
 
-	pthread_mutex_lock(&p->lock);
-	while (p->next < p->blocks && p->next >= p->written + p->ring)
-		pthread_cond_wait(&p->changed, &p->lock);
-	if (p->next < p->blocks) {
-		b = &p->block[p->next % p->ring];
-		b->number = p->next++;
+	pthread_mutex_lock(&q->lock);
+	k = p->next++;
+	while (!p->stopped && k >= p->written + p->ring)
+		pthread_cond_wait(&q->changed, &q->lock);
+	if (wait_for_pictures(p, k)) {
+		b = &p->block[k % p->ring];
+		b->number = k;
+		b->pictures = q->n - k * p->per_block;
+		if (b->pictures > p->per_block)
+			b->pictures = p->per_block;
+		memcpy(b->picture, q->item + k * p->per_block, b->pictures * sizeof(*b->picture));
 	}
-	pthread_mutex_unlock(&p->lock);
+	pthread_mutex_unlock(&q->lock);
 	return b;
 }
 
@@ -265,29 +287,28 @@ static void *
 make_blocks(void *arg)
 {
 	struct maker *m = arg;
+	struct index_pictures *q = m->pool->run->pictures;
 	struct block *b;
 
 	while ((b = claim(m->pool))) {
 		make_block(m, b);
-		pthread_mutex_lock(&m->pool->lock);
+		pthread_mutex_lock(&q->lock);
 		b->ready = 1;
-		pthread_cond_broadcast(&m->pool->changed);
-		pthread_mutex_unlock(&m->pool->lock);
+		pthread_cond_broadcast(&q->changed);
+		pthread_mutex_unlock(&q->lock);
 	}
 	return NULL;
 }
 
-static void
-write_block(struct index_run *run, const struct block *b, struct adds_writer *w)
+static int
+write_block(struct index_run *run, const struct block *b, struct adds_writer *w, struct adds_error *err)
 {
-	struct adds_error err;
 	size_t i, at = 0;
+	int rc;
 
 	for (i = 0; i < b->n; at = b->end[i++])
-		if (adds_writer_write_bytes(w, b->bytes.p + at, b->end[i] - at, b->error[i], &err) < 0) {
-			adds_writer_abort(w);
-			die("%s", err.msg);
-		}
+		if ((rc = adds_writer_write_bytes(w, b->bytes.p + at, b->end[i] - at, b->error[i], err)) < 0)
+			return rc;
 	for (i = 0; i < b->n; i++)
 		run->errors += b->error[i] != 0;
 	run->written += b->n;
@@ -295,32 +316,54 @@ write_block(struct index_run *run, const struct block *b, struct adds_writer *w)
 	run->unlabelled += b->unlabelled;
 	if (!run->first_error[0])
 		memcpy(run->first_error, b->first_error, sizeof(run->first_error));
-	cmd_progress("%llu of %zu pictures", (unsigned long long)run->written, run->pictures->n);
+	if (b->failed)
+		*err = b->err;
+	return b->failed ? b->err.code : 0;
 }
 
-static void
-write_blocks(struct pool *p, struct adds_writer *w)
+/* Waits for block k; NULL after the last. */
+static struct block *
+wait_for_block(struct pool *p, size_t k)
 {
+	struct index_pictures *q = p->run->pictures;
+	struct block *b = &p->block[k % p->ring];
+
+	pthread_mutex_lock(&q->lock);
+	while (!(b->ready && b->number == k) && !(q->all && q->n <= k * p->per_block))
+		pthread_cond_wait(&q->changed, &q->lock);
+	if (!b->ready)
+		b = NULL;
+	pthread_mutex_unlock(&q->lock);
+	return b;
+}
+
+/* Block k is written, or the run is stopped. */
+static void
+pass_on(struct pool *p, struct block *b, size_t k, int stopped)
+{
+	struct index_pictures *q = p->run->pictures;
+
+	pthread_mutex_lock(&q->lock);
+	b->ready = 0;
+	p->written = k + 1;
+	p->stopped = stopped;
+	pthread_cond_broadcast(&q->changed);
+	pthread_mutex_unlock(&q->lock);
+}
+
+static int
+write_blocks(struct pool *p, struct adds_writer *w, struct adds_error *err)
+{
+	struct block *b;
 	size_t k;
+	int rc = 0;
 
-	for (k = 0; k < p->blocks; k++) {
-		struct block *b = &p->block[k % p->ring];
-
-		pthread_mutex_lock(&p->lock);
-		while (!b->ready || b->number != k)
-			pthread_cond_wait(&p->changed, &p->lock);
-		pthread_mutex_unlock(&p->lock);
-		write_block(p->run, b, w);
-		if (b->failed) {
-			adds_writer_abort(w);
-			die("%s", b->err.msg);
-		}
-		pthread_mutex_lock(&p->lock);
-		b->ready = 0;
-		p->written = k + 1;
-		pthread_cond_broadcast(&p->changed);
-		pthread_mutex_unlock(&p->lock);
+	for (k = 0; rc == 0 && (b = wait_for_block(p, k)); k++) {
+		rc = write_block(p->run, b, w, err);
+		pass_on(p, b, k, rc < 0);
+		cmd_progress("%llu records", (unsigned long long)p->run->written);
 	}
+	return rc;
 }
 
 static void
@@ -347,26 +390,23 @@ stop(struct maker *m)
 	free(m->image);
 }
 
-void
-index_run(struct index_run *run, struct adds_writer *w)
+int
+index_run(struct index_run *run, struct adds_writer *w, struct adds_error *err)
 {
 	struct pool p = { .run = run, .ring = 2 * (size_t)run->threads, .per_block = run->embed || run->by_content ? 1 : BLOCK };
 	struct maker *m = cmd_alloc((size_t)run->threads, sizeof(*m));
 	size_t i;
+	int rc;
 
-	p.blocks = (run->pictures->n + p.per_block - 1) / p.per_block;
 	p.block = cmd_alloc(p.ring, sizeof(*p.block));
-	pthread_mutex_init(&p.lock, NULL);
-	pthread_cond_init(&p.changed, NULL);
 	for (i = 0; i < (size_t)run->threads; i++)
 		start(&m[i], &p);
-	write_blocks(&p, w);
+	rc = write_blocks(&p, w, err);
 	for (i = 0; i < (size_t)run->threads; i++)
 		stop(&m[i]);
 	for (i = 0; i < p.ring; i++)
 		adds_buf_release(&p.block[i].bytes);
-	pthread_mutex_destroy(&p.lock);
-	pthread_cond_destroy(&p.changed);
 	free(p.block);
 	free(m);
+	return rc;
 }
