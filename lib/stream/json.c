@@ -94,7 +94,7 @@ append_number(struct adds_buf *b, double x)
 	char text[40];
 	int digits;
 
-	if (x == floor(x) && fabs(x) <= 9007199254740992.0) {
+	if (fabs(x) <= 9007199254740992.0 && x == (double)(long long)x) {
 		snprintf(text, sizeof(text), "%lld", (long long)x);
 	} else if (!isfinite(x)) {
 		snprintf(text, sizeof(text), "null");

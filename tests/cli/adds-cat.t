@@ -171,7 +171,9 @@ main(int argc, char **argv)
 
 	while (!rc && adds_reader_read(r, &m, &err) > 0)
 		rc = adds_writer_write(w, m, &err) < 0;
-	return rc || adds_reader_total(r, &err) != 200 || adds_writer_finish(w, adds_reader_end(r), &err) < 0;
+	rc = rc || adds_reader_total(r, &err) != 200 || adds_writer_finish(w, adds_reader_end(r), &err) < 0;
+	adds_reader_close(r);
+	return rc;
 }
 Y
 case $BUILD in *san-*) san=-fsanitize=${BUILD##*san-}; san=$(echo "$san" | tr - , | sed 's/^,/-/') ;; esac
