@@ -157,6 +157,25 @@ X
 else
 	skip 'the example in Python: no zstandard and safetensors'
 fi
+if [ -d "$DATA/clip_vitb32_flickr8k" ] && [ -d "$DATA/voc2007_scores" ]; then
+	export DATA
+	t 'real CLIP features with votes as targets' 0 <<'X'
+f=$DATA/clip_vitb32_flickr8k
+tail -n +2 "$f/labels.tsv" | cut -f2 >names && tail -n +2 "$f/captions.tsv" | cut -f2 >paths && seq 0 983 | awk '$1 % 10 < 7' >train
+adds-cat --import features --npy "$f/image_features.npy" --paths paths --labels names --targets "$f/label_mentions.npy" \
+	--positive 2,3,4,5 --unknown 1 --negative 0 --model-name ViT-B-32 --rows train -o train.adds && adds-cat --verify train.adds &&
+adds-cat --npy x.npy train.adds && tail -c +129 x.npy | head -c 3072 >a && tail -c +129 "$f/image_features.npy" | head -c 3072 >b && cmp a b
+X
+	has out 'train.adds: features, 690 records, 0 errors: sound, seek table sound'
+	t 'real scores, and the mean average precision they are known for' 0 <<'X'
+v=$DATA/voc2007_scores
+adds-cat --import scores --npy "$v/scores_dualcoop_b.npy" --paths "$v/image_ids.txt" --labels "$v/classes.txt" --targets "$v/targets.npy" \
+	--positive 1 --negative=-1 --unknown 0 --model-name b -o voc.adds && adds-eval voc.adds
+X
+	has out '*4952 labelled*0.9515*'
+else
+	skip 'real features and scores: no test data'
+fi
 t 'libadds.a needs zstd, cjson and crypto alone' 0 <<'X'
 cat >all.c <<'Y'
 #include "adds.h"
