@@ -9,6 +9,7 @@
 #include "../lib/score/report.h"
 #include "../lib/score/scorer.h"
 #include "cmd.h"
+#include "tagout.h"
 
 enum { BATCH_BYTES = 64 << 20 };
 
@@ -139,14 +140,12 @@ read_unseen(const struct adds_vocab *labels)
 }
 
 static void
-write_text(const char *path, const char *text)
+write_text(const char *path, char *text)
 {
-	FILE *f = strcmp(path, "-") ? fopen(path, "w") : stdout;
-
 	if (!text)
 		die("out of memory");
-	if (!f || fputs(text, f) == EOF || (f != stdout && fclose(f)))
-		die("cannot write '%s'", path);
+	tagout_write_file(path, text);
+	free(text);
 }
 
 static void
@@ -154,7 +153,6 @@ report(int table)
 {
 	struct adds_report r;
 	uint8_t *unseen = NULL;
-	char *text;
 
 	if (!scores.n) {
 		if (table || json_path || table_path)
@@ -167,24 +165,16 @@ report(int table)
 		report_options.unseen = unseen = read_unseen(scores.header.labels);
 	if (adds_report_make(&r, &scores, &report_options, &err) < 0)
 		die("%s", err.msg);
-	if (table) {
-		write_text("-", text = adds_report_table(&r, &scores));
-		free(text);
-	}
+	if (table)
+		write_text("-", adds_report_table(&r, &scores));
 	if (json_path) {
 		cJSON *j = adds_report_json(&r, &scores);
 
-		text = adds_json_print(j);
-		write_text(json_path, text);
-		if (strcmp(json_path, "-") == 0)
-			putchar('\n');
-		free(text);
+		write_text(json_path, adds_json_print(j));
 		cJSON_Delete(j);
 	}
-	if (table_path) {
-		write_text(table_path, text = adds_report_labels(&r, &scores));
-		free(text);
-	}
+	if (table_path)
+		write_text(table_path, adds_report_labels(&r, &scores));
 	adds_report_release(&r);
 	free(unseen);
 }

@@ -69,7 +69,7 @@ fit(struct adds_reader *r)
 
 	if (adds_scores_read(&scores, r, &err) < 0)
 		die("%s", err.msg);
-	if (adds_thresholds_fit(&t, &scores, (enum adds_fit_method)method, target, min_positives,
+	if (adds_thresholds_fit(&t, &scores, (enum adds_fit_method)method, target < 0 ? 0 : target, min_positives,
 	                        threads ? (int)threads : (int)sysconf(_SC_NPROCESSORS_ONLN), &err) < 0)
 		die("%s: %s", adds_reader_name(r), err.msg);
 	if (!isfinite(t.global.threshold))
@@ -187,9 +187,8 @@ apply(struct adds_reader *r)
 			tagout_error(t, &rec);
 		if (rec.type != ADDS_RECORD_PICTURE)
 			continue;
-		if ((int64_t)rec.nscores != L)
-			die("%s: record %llu: %zu scores for %lld labels", adds_reader_name(r),
-			    (unsigned long long)adds_reader_records(r) - 1, rec.nscores, (long long)L);
+		if (adds_score_check(&h, &rec, &err) < 0)
+			die("%s: record %llu: %s", adds_reader_name(r), (unsigned long long)adds_reader_records(r) - 1, err.msg);
 		n = adds_tags_pick(rows, room, rec.scores, h.labels, &rule);
 		tagout_picture(t, &rec, rows, n);
 		cmd_progress("%llu pictures", (unsigned long long)adds_reader_records(r));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * tagout.c - tags of pictures in three forms */
+#include <errno.h>
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -46,7 +47,7 @@ open_aside(const char *path, char temporary[PATH_MAX])
 	if (snprintf(temporary, PATH_MAX, "%s.%ld.tmp", path, (long)getpid()) >= PATH_MAX)
 		die("'%s': the name is too long", path);
 	if (!(f = fopen(temporary, "wx")))
-		die("cannot write '%s'", temporary);
+		die("cannot write '%s': %s", temporary, strerror(errno));
 	unfinished = temporary;
 	atexit(remove_unfinished);
 	return f;
@@ -58,7 +59,7 @@ put_in_place(FILE *f, const char *path, const char *temporary)
 	if (f == stdout)
 		return;
 	if (fflush(f) || ferror(f) || fsync(fileno(f)) || fclose(f) || rename(temporary, path))
-		die("cannot write '%s'", path);
+		die("cannot write '%s': %s", path, strerror(errno));
 	unfinished = NULL;
 }
 
@@ -69,7 +70,8 @@ tagout_write_file(const char *path, const char *text)
 	FILE *f = open_aside(path, temporary);
 
 	fputs(text, f);
-	putc('\n', f);
+	if (!*text || text[strlen(text) - 1] != '\n')
+		putc('\n', f);
 	put_in_place(f, path, temporary);
 }
 
@@ -92,7 +94,10 @@ tagout_open(const char *output, const struct tagout_options *options, const stru
 static size_t
 utf8_length(const unsigned char *s, size_t n)
 {
-	size_t len = s[0] < 0x80 ? 1 : s[0] >= 0xc2 && s[0] < 0xe0 ? 2 : (s[0] & 0xf0) == 0xe0 ? 3 : s[0] >= 0xf0 && s[0] < 0xf5 ? 4 : 0;
+	size_t len = s[0] < 0x80 ? 1 : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
+	                       : (s[0] & 0xf0) == 0xe0             ? 3
+	                       : s[0] >= 0xf0 && s[0] < 0xf5       ? 4
+	                                                           : 0;
 	size_t i;
 
 	if (!len || len > n)
@@ -190,7 +195,9 @@ put_field(FILE *f, const char *s, size_t n)
 
 	for (i = 0; i < n; i++)
 		if (s[i] == '\t' || s[i] == '\n' || s[i] == '\r' || s[i] == '\\')
-			fprintf(f, "\\%c", s[i] == '\t' ? 't' : s[i] == '\n' ? 'n' : s[i] == '\r' ? 'r' : '\\');
+			fprintf(f, "\\%c", s[i] == '\t' ? 't' : s[i] == '\n' ? 'n'
+			                                : s[i] == '\r'       ? 'r'
+			                                                     : '\\');
 		else
 			putc(s[i], f);
 }
@@ -218,8 +225,9 @@ sidecar_name(char out[PATH_MAX], const struct tagout *t, const struct adds_recor
 	size_t n = rec->path_len;
 
 	for (s = rec->path; s < rec->path + rec->path_len; s++)
-		dot = *s == '.' ? s : *s == '/' ? NULL : dot;
-	if (t->options.replace_ext && dot && dot > rec->path)
+		dot = *s == '.' ? s : *s == '/' ? NULL
+		                                : dot;
+	if (t->options.replace_ext && dot && dot > rec->path && dot[-1] != '/')
 		n = (size_t)(dot - rec->path);
 	if (n + 5 > PATH_MAX || memchr(rec->path, 0, rec->path_len))
 		die("'%.100s...': the path is too long for a file beside it", rec->path);
@@ -230,7 +238,8 @@ sidecar_name(char out[PATH_MAX], const struct tagout *t, const struct adds_recor
 static void
 put_txt(struct tagout *t, const struct adds_record *rec, const int32_t *rows, int64_t n)
 {
-	const enum adds_sidecar_clash clash = t->options.append ? ADDS_SIDECAR_APPEND : t->options.overwrite ? ADDS_SIDECAR_REPLACE : ADDS_SIDECAR_KEEP;
+	const enum adds_sidecar_clash clash = t->options.append ? ADDS_SIDECAR_APPEND : t->options.overwrite ? ADDS_SIDECAR_REPLACE
+	                                                                                                     : ADDS_SIDECAR_KEEP;
 	const size_t sep = strlen(t->options.separator);
 	char name[PATH_MAX];
 	size_t need = 2, at = 0;

@@ -30,7 +30,7 @@ void tagout_error(struct tagout *t, const struct adds_record *rec);
 /* Returns 1 if a text file was kept from being written, else 0. */
 int tagout_close(struct tagout *t);
 
-/* A whole text into a file, written aside and renamed, or to standard output. */
+/* A whole text, and a newline if it does not end in one, into a file, written aside and renamed, or to standard output. */
 void tagout_write_file(const char *path, const char *text);
 
 #endif

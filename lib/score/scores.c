@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * scores.c - a score stream's header, and its labelled records as a matrix */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +23,9 @@ adds_score_header_read(struct adds_score_header *h, const struct adds_reader *r,
 	h->checkpoint = adds_message_string(m, "checkpoint");
 	if (!h->checkpoint)
 		return adds_fail(err, ADDS_EFORMAT, "%s: header: no \"checkpoint\"", adds_reader_name(r));
+	if (strlen(h->checkpoint) > ADDS_MAX_CHECKPOINT)
+		return adds_fail(err, ADDS_ELIMIT, "%s: header: \"checkpoint\" has more than %d bytes", adds_reader_name(r),
+		                 ADDS_MAX_CHECKPOINT);
 	if (!(h->labels = adds_vocab_from_header(m, err)))
 		return adds_fail_in(err, "%s: header", adds_reader_name(r));
 	L = adds_vocab_size(h->labels);
@@ -42,6 +46,21 @@ adds_score_header_release(struct adds_score_header *h)
 	adds_vocab_free(h->labels);
 	free(h->known);
 	memset(h, 0, sizeof(*h));
+}
+
+int
+adds_score_check(const struct adds_score_header *h, const struct adds_record *rec, struct adds_error *err)
+{
+	const size_t L = adds_vocab_size(h->labels);
+	size_t i;
+
+	if (!rec->scores || rec->nscores != L)
+		return adds_fail(err, ADDS_EFORMAT, "'%.*s': %zu scores for %zu labels", (int)rec->path_len, rec->path, rec->nscores, L);
+	for (i = 0; i < L; i++)
+		if (isnan(rec->scores[i]))
+			return adds_fail(err, ADDS_EFORMAT, "'%.*s': the score of label '%s' is not a number", (int)rec->path_len,
+			                 rec->path, adds_vocab_name(h->labels, i));
+	return 0;
 }
 
 int
@@ -106,13 +125,14 @@ static int
 add_record(struct adds_scores *s, int8_t *y, int32_t *room, const struct adds_record *rec, const struct adds_reader *r,
            struct adds_error *err)
 {
+	int rc;
+
 	if (rec->type == ADDS_RECORD_ERROR)
 		s->errors++;
 	if (rec->type != ADDS_RECORD_PICTURE)
 		return 0;
-	if (!rec->scores || (int64_t)rec->nscores != s->L)
-		return adds_fail(err, ADDS_EFORMAT, "%s: record %llu: %zu scores for %lld labels", adds_reader_name(r),
-		                 (unsigned long long)adds_reader_records(r) - 1, rec->nscores, (long long)s->L);
+	if ((rc = adds_score_check(&s->header, rec, err)) < 0)
+		return adds_fail_in(err, "%s: record %llu", adds_reader_name(r), (unsigned long long)adds_reader_records(r) - 1);
 	if (adds_score_targets(y, room, &s->header, rec))
 		return adds_scores_add(s, rec->scores, y, err);
 	s->unlabelled++;

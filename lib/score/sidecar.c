@@ -10,7 +10,8 @@
 
 #include "tags.h"
 
-enum { MAX_SIDECAR = 1 << 20, MAX_LEDGER = 1 << 30 };
+enum { MAX_SIDECAR = 1 << 20,
+       MAX_LEDGER = 1 << 30 };
 
 struct adds_sidecars {
 	char *name;
@@ -112,6 +113,25 @@ remember(void *ctx, const char *path, const char *sha, const char *before, struc
 	return 0;
 }
 
+/* A last line without its newline is of a run that was killed before it wrote
+ * the file: it goes, or the next entry would be joined to it. */
+static int
+drop_partial_line(const char *ledger, struct adds_error *err)
+{
+	size_t len, whole;
+	char *text = adds_read_file(ledger, MAX_LEDGER, &len, err);
+	int rc = 0;
+
+	if (!text)
+		return err->code;
+	for (whole = len; whole && text[whole - 1] != '\n'; whole--)
+		continue;
+	if (whole < len && truncate(ledger, (off_t)whole) < 0)
+		rc = adds_fail_errno(err, "cannot write the ledger '%s'", ledger);
+	free(text);
+	return rc;
+}
+
 struct adds_sidecars *
 adds_sidecars_open(const char *ledger, struct adds_error *err)
 {
@@ -129,6 +149,8 @@ adds_sidecars_open(const char *ledger, struct adds_error *err)
 		adds_fail_errno(err, "cannot open the ledger '%s'", ledger);
 		goto failed;
 	}
+	if (drop_partial_line(ledger, err) < 0)
+		goto failed;
 	return s;
 failed:
 	adds_sidecars_close(s);
@@ -185,23 +207,44 @@ enter(struct adds_sidecars *s, const char *path, const char *text, const char *b
 }
 
 static int
+write_all(int fd, const char *text, size_t len)
+{
+	while (len) {
+		const ssize_t n = write(fd, text, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		text += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+static int
 put_file(const char *path, const char *text, struct adds_error *err)
 {
 	char temporary[PATH_MAX];
-	const size_t len = strlen(text);
 	int fd, bad;
 
 	if (snprintf(temporary, sizeof(temporary), "%s.%ld.tmp", path, (long)getpid()) >= (int)sizeof(temporary))
 		return adds_fail(err, ADDS_EARG, "'%s': the name is too long", path);
 	if ((fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL, 0666)) < 0)
 		return adds_fail_errno(err, "cannot write '%s'", temporary);
-	bad = write(fd, text, len) != (ssize_t)len || fsync(fd);
-	bad |= close(fd);
+	bad = write_all(fd, text, strlen(text)) < 0 || fsync(fd);
+	if (bad)
+		adds_fail_errno(err, "cannot write '%s'", path);
+	if (close(fd) < 0 && !bad) {
+		bad = 1;
+		adds_fail_errno(err, "cannot write '%s'", path);
+	}
 	if (!bad && rename(temporary, path) == 0)
 		return 0;
-	adds_fail_errno(err, "cannot write '%s'", path);
+	if (!bad)
+		adds_fail_errno(err, "cannot write '%s'", path);
 	unlink(temporary);
-	return ADDS_EIO;
+	return err->code;
 }
 
 /* 1 if the tag of len bytes stands in the separated list */
@@ -258,6 +301,10 @@ adds_sidecars_write(struct adds_sidecars *s, const char *path, const char *text,
 	if (access(path, F_OK) == 0) {
 		if (!(before = adds_read_file(path, MAX_SIDECAR, &len, err)))
 			return err->code;
+		if (strlen(before) != len) {
+			rc = adds_fail(err, ADDS_EFORMAT, "'%s' is no text: it holds a zero byte", path);
+			goto out;
+		}
 		adds_sha256_hex(sha, before, len);
 		if (!is_mine(s, path, sha) && clash == ADDS_SIDECAR_KEEP && strcmp(before, text)) {
 			rc = adds_fail(err, ADDS_EMISMATCH, "'%s' is there already and not ours: use --append or --overwrite", path);

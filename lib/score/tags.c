@@ -14,17 +14,17 @@ by_number(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* sort key of a label: falling score, then row; never negative */
+/* sort key of a label: falling score, then row */
 static int64_t
 rank(const float *scores, int64_t row)
 {
-	return (int64_t)((uint64_t)(adds_score_key(scores[row]) >> 1) << 32 | (uint64_t)row);
+	return (int64_t)adds_score_key(scores[row]) * ((int64_t)1 << 31) + row;
 }
 
 static int32_t
 row_of(int64_t key)
 {
-	return (int32_t)(key & 0xffffffff);
+	return (int32_t)(key & 0x7fffffff);
 }
 
 /* how many of the sorted labels lie above the largest gap (Largeron et al. 2012) */

@@ -227,6 +227,7 @@ static int
 check_scores(const struct adds_thresholds *t, const struct adds_score_header *h, struct adds_error *err)
 {
 	char hash[65];
+	size_t i;
 
 	if (strcmp(t->checkpoint, h->checkpoint))
 		return adds_fail(err, ADDS_EMISMATCH, "the thresholds were fitted on scores of checkpoint '%.40s', these are of '%.40s': fit anew, or use --fallback-global",
@@ -235,6 +236,10 @@ check_scores(const struct adds_thresholds *t, const struct adds_score_header *h,
 	if (strcmp(t->labels_sha256, hash) || t->n != adds_vocab_size(h->labels))
 		return adds_fail(err, ADDS_EMISMATCH, "the thresholds were fitted for another label set (%zu labels, these are %zu): fit anew, or use --fallback-global",
 		                 t->n, adds_vocab_size(h->labels));
+	for (i = 0; i < t->n; i++)
+		if (strcmp(t->name[i], adds_vocab_name(h->labels, i)))
+			return adds_fail(err, ADDS_EMISMATCH, "$.labels[%zu] is '%s', and the scores' label there is '%s': fit anew, or use --fallback-global",
+			                 i, t->name[i], adds_vocab_name(h->labels, i));
 	return 0;
 }
 

@@ -34,7 +34,7 @@ struct adds_cut {
 struct adds_thresholds {
 	enum adds_score_kind kind;
 	int calibrated;
-	char checkpoint[256];
+	char checkpoint[ADDS_MAX_CHECKPOINT + 1];
 	char labels_sha256[65];
 	enum adds_fit_method method;
 	double target;

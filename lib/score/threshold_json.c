@@ -74,6 +74,15 @@ number(const cJSON *j, const char *key, double fallback)
 	return cJSON_IsNumber(x) ? x->valuedouble : fallback;
 }
 
+/* a number of things; what is none is 0 */
+static int64_t
+count(const cJSON *j, const char *key)
+{
+	const double x = number(j, key, 0);
+
+	return x >= 0 && x < 0x1p53 ? (int64_t)x : 0;
+}
+
 static const char *
 string(const cJSON *j, const char *key)
 {
@@ -106,7 +115,7 @@ read_cut(struct adds_cut *c, const cJSON *j, const char *what, struct adds_error
 	c->precision = number(j, "precision", 0);
 	c->recall = number(j, "recall", 0);
 	c->f1 = number(j, "f1", 0);
-	c->positives = (int64_t)number(j, "positives", 0);
+	c->positives = count(j, "positives");
 	c->fallback = number(j, "fallback", 0) != 0;
 	return 0;
 }
@@ -149,13 +158,13 @@ read_json(struct adds_thresholds *t, const cJSON *j, struct adds_error *err)
 
 	if (!adds || strcmp(adds, "thresholds") || number(j, "format", 0) != 1)
 		return adds_fail(err, ADDS_EFORMAT, "not a thresholds file of adds-threshold (format 1)");
-	if (kind < 0 || method < 0 || !checkpoint || !hash || strlen(hash) != 64)
+	if (kind < 0 || method < 0 || !checkpoint || !hash || strlen(hash) != 64 || strlen(checkpoint) > ADDS_MAX_CHECKPOINT)
 		return adds_fail(err, ADDS_EFORMAT, "one of $.score, $.method, $.checkpoint, $.labels_sha256 is missing or unknown");
 	t->kind = (enum adds_score_kind)kind;
 	t->method = (enum adds_fit_method)method;
 	t->calibrated = number(j, "calibrated", 0) == 1;
 	t->target = number(j, "target", 0);
-	t->min_positives = (int64_t)number(j, "min_positives", 0);
+	t->min_positives = count(j, "min_positives");
 	strncpy(t->checkpoint, checkpoint, sizeof(t->checkpoint) - 1);
 	memcpy(t->labels_sha256, hash, 64);
 	if ((rc = read_cut(&t->global, cJSON_GetObjectItemCaseSensitive(j, "global"), "$.global", err)) < 0)

@@ -1,0 +1,263 @@
+# adds-threshold.t - scores to thresholds, and to tags
+. ./cli/lib.sh
+export DATA
+mkstream --kind scores --records 60 --labels 6 -o scores.adds || exit 1
+mkstream --kind scores --records 60 --labels 6 --parents 1 --errors 3 --unlabelled 5 -o tree.adds || exit 1
+mkstream --kind scores --records 60 --labels 6 --partial 1 -o partial.adds || exit 1
+mkstream --kind scores --records 60 --labels 6 --model other -o other.adds || exit 1
+mkstream --kind scores --records 60 --labels 7 -o seven.adds || exit 1
+mkstream --kind features --records 20 --labels 6 -o features.adds || exit 1
+mkstream --kind labels --labels 6 -o labels.adds || exit 1
+adds-eval --zero-shot -t labels.adds -o cosines.adds features.adds >/dev/null || exit 1
+adds-threshold -o th.json scores.adds || exit 1
+# the same numbers, as logits that are not calibrated
+adds-cat --npy s.npy --paths p.txt --labels l.txt --targets y.npy scores.adds || exit 1
+adds-cat --import scores --npy s.npy --paths p.txt --labels l.txt --targets y.npy --model-name test-model -o raw.adds || exit 1
+
+usual_options adds-threshold --min-positives
+usual_input adds-threshold '' scores.adds
+usual_input adds-threshold '--apply th.json' scores.adds
+usual_output adds-threshold 'scores.adds' text
+usual_output adds-threshold '--apply th.json scores.adds' text
+usual_file adds-threshold 'scores.adds' 'not-there.adds'
+usual_file adds-threshold '--top 2 scores.adds' '--top 2 not-there.adds'
+
+# ---- fitting ----
+t 'a thresholds file: what it was fitted on, one global, one a label' 0 <<'X'
+cat th.json; tr '{' '\n' <th.json | grep -c '"name":"label'
+X
+has out '{"adds":"thresholds","calibrated":1,"checkpoint":"test-model","format":1,"global":{"f1":0.*"method":"f1","min_positives":5,"score":"logit","target":0}*6'
+t 'the same bytes for any number of threads, from a file and a pipe' 0 <<'X'
+for j in 1 2 3 8; do adds-threshold -j $j scores.adds >t$j && cmp t$j th.json || exit; done
+cat scores.adds | adds-threshold >p && cmp p th.json
+X
+t 'precision and recall are kept' 0 <<'X'
+adds-threshold --fit precision --target 0.8 scores.adds >p.json && adds-threshold --fit recall --target 0.9 scores.adds >r.json &&
+tr '{' '\n' <p.json | sed -n 's/.*"precision":\([0-9.]*\).*/\1/p' | awk '$1 < .8 {exit 1} END {exit NR != 7}' &&
+tr '{' '\n' <r.json | sed -n 's/.*"recall":\([0-9.]*\).*/\1/p' | awk '$1 < .9 {exit 1} END {exit NR != 7}'
+X
+for method in balance mcut; do
+	t "--fit $method" 0 <<X
+adds-threshold --fit $method scores.adds
+X
+	has out "*\"method\":\"$method\"*"
+done
+t 'labels with few positives take the global threshold, counted under -v' 0 <<'X'
+adds-threshold -v --min-positives 1000 -o few.json scores.adds && tr '{' '\n' <few.json | grep -c '"fallback":1'
+tr ',{}' '\n\n\n' <few.json | grep '"threshold"' | sort -u | wc -l
+X
+has out '6?1'
+has err '*60 pictures, 6 labels, 6 with the global threshold*'
+t 'unknown cells take no part' 0 <<'X'
+adds-threshold partial.adds >a.json; cmp -s a.json th.json; test $? -eq 1
+X
+t 'no labelled picture' 1 <<'X'
+mkstream --kind scores --records 5 --unlabelled 5 -o none.adds; adds-threshold none.adds
+X
+has err 'adds-threshold: none.adds: no labelled picture*'
+t '--strict counts error records' 1 <<'X'
+adds-threshold --strict -o a.json tree.adds && exit; adds-threshold --strict --top 1 tree.adds >a
+X
+has err '*3 pictures could not be read*'
+while read -r options; do
+	t "wrong: $options" 2 <<X
+adds-threshold $options scores.adds >o
+X
+	has err 'adds-threshold: --*'
+done <<'X'
+--fit precision
+--fit recall
+--fit f1 --target 0.5
+--fit best
+--target 0.5
+--target 2 --fit recall
+--apply th.json --fit f1
+--top 3 --fit f1
+--apply th.json --threshold 0.5
+--fallback-global
+--top 0
+--threshold 2
+--threshold -0.5
+--append --overwrite --format txt --top 1
+--separator '' --format txt --top 1
+--format xml --top 1
+X
+t 'two inputs' 2 <<'X'
+adds-threshold scores.adds scores.adds
+X
+has err 'adds-threshold: one input*'
+t 'features are no scores' 1 <<'X'
+adds-threshold features.adds
+X
+has err 'adds-threshold: *features*scores*'
+
+# ---- applying ----
+t 'JSON Lines: one a picture, tags by falling probability' 0 <<'X'
+adds-threshold --apply th.json scores.adds >a && wc -l <a && head -1 a &&
+grep -o '"probability":[0-9.e-]*\|"path"' a | sed 's/.*://' | awk '/path/ {last = 2; next} $1 > last {exit 1} {last = $1}'
+X
+has out '60?{"path":"00000.jpg"*"tags":?{"label":"label*","probability":0.*'
+t 'tab-separated lines say the same' 0 <<'X'
+adds-threshold --apply th.json scores.adds | tr '{' '\n' | sed -n 's/"label":"\([^"]*\)","probability":\([^}]*\).*/\1\t\2/p' >a
+adds-threshold --apply th.json --format tsv scores.adds >b; cut -f 2- b | cmp - a && head -1 b
+X
+has out '00000.jpg	label[0-5]	0.*'
+t '--top K: exactly the best K' 0 <<'X'
+adds-threshold --top 2 --format tsv scores.adds | cut -f 1 | sort | uniq -c | awk '$1 != 2 {exit 1} END {exit NR != 60}'
+X
+t '--top limits thresholds' 0 <<'X'
+adds-threshold --apply th.json --format tsv scores.adds >all; adds-threshold --apply th.json --top 1 --format tsv scores.adds >one
+awk -F'\t' '!($1 in seen) {seen[$1] = 1; print}' all | cmp - one
+X
+t '--mcut: above the largest gap' 0 <<'X'
+adds-threshold --mcut --format tsv scores.adds >a && cut -f 1 a | sort -u | wc -l
+X
+has out 60
+t '--threshold is a probability of calibrated logits' 0 <<'X'
+adds-threshold --threshold 0.7 --format tsv scores.adds >a && awk -F'\t' '$3 < .7 {exit 1} END {exit NR < 10}' a
+adds-threshold --threshold 0.5 --format tsv scores.adds | awk -F'\t' '$3 >= .7' | cmp - a
+X
+t '... and no probability of others' 1 <<'X'
+adds-threshold --threshold 0.7 raw.adds
+X
+has err 'adds-threshold: these logits are not calibrated*--uncalibrated*'
+t '... unless one says so' 0 <<'X'
+adds-threshold --threshold 0.7 --uncalibrated --format tsv raw.adds | cut -f 1,2 >a; adds-threshold --threshold 0.7 --format tsv scores.adds | cut -f 1,2 | cmp - a
+X
+t '... and a cosine of similarities' 0 <<'X'
+adds-threshold --threshold 0.2 --format tsv cosines.adds >a && awk -F'\t' '$3 < .2 {exit 1} END {exit NR < 5}' a
+adds-threshold --threshold -1 cosines.adds
+X
+has out '*"similarity":*'
+t 'numbers are named as what they are' 0 <<'X'
+adds-threshold --top 1 raw.adds
+X
+has out '*"logit":*'
+t '--exclude and --exclude-from' 0 <<'X'
+echo label2 >not; adds-threshold --top 6 --exclude label0 --exclude label1 --exclude-from not --format tsv scores.adds | cut -f 2 | sort -u | tr '\n' ' '
+X
+has out 'label3 label4 label5 '
+t 'a tag to exclude that nobody knows' 0 <<'X'
+adds-threshold --top 1 --exclude label77 scores.adds
+X
+has err "*no label is called 'label77'*"
+t 'a tag brings its parents, not those that are excluded' 0 <<'X'
+adds-threshold --top 1 --format tsv tree.adds | awk -F'\t' '{n[$1] = n[$1] " " $2} END {for (p in n) print n[p]}' >a; grep -c 'label5' a
+grep 'label5' a | grep -v 'label2.*' ; grep 'label5' a | grep -v label1
+adds-threshold --top 1 --no-parents --format tsv tree.adds | wc -l
+adds-threshold --top 1 --exclude label1 --format tsv tree.adds >a; grep -c label1 a; true
+X
+has out '[1-9]*?57?0'
+t 'error records are passed on as such' 0 <<'X'
+adds-threshold --top 1 tree.adds >a; grep -c '"error":"not a picture","stage":"decode"' a
+X
+has out 3
+has err '*3 pictures could not be read*'
+t 'unlabelled pictures get tags as others' 0 <<'X'
+adds-threshold --top 1 none.adds | wc -l
+X
+has out 5
+
+# ---- thresholds for other scores ----
+t 'another checkpoint' 1 <<'X'
+adds-threshold --apply th.json other.adds
+X
+has err "adds-threshold: th.json: *checkpoint 'test-model'*'other'*--fallback-global"
+t 'another label set' 1 <<'X'
+adds-threshold --apply th.json seven.adds
+X
+has err 'adds-threshold: th.json: *another label set*--fallback-global'
+t 'another kind of score, also with --fallback-global' 1 <<'X'
+adds-threshold --apply th.json --fallback-global cosines.adds
+X
+has err 'adds-threshold: th.json: *logits*similarities'
+t '--fallback-global: one threshold for all' 0 <<'X'
+global=$(sed 's/.*"global":{[^}]*"threshold":\([-0-9.e]*\)}.*/\1/' th.json)
+adds-threshold --apply th.json --fallback-global --format tsv other.adds >a && adds-threshold --apply th.json --fallback-global --format tsv seven.adds >b &&
+awk -F'\t' -v g="$global" '{z = log($3 / (1 - $3))} z < g - .001 {exit 1} END {exit NR < 10}' a
+X
+printf '{"adds":"thresholds","format":1' >cut.json
+printf '[]' >list.json
+printf 'hello' >text.json
+sed 's/"threshold":[-0-9.e]*/"threshold":"x"/' th.json >word.json
+sed 's/"labels_sha256":"../"labels_sha256":"/' th.json >hash.json
+sed 's/"method":"f1"/"method":"best"/' th.json >method.json
+sed 's/"format":1/"format":2/' th.json >format.json
+sed 's/"name":"label3"/"name":"label33"/' th.json >names.json
+sed 's/"name":"label3",//' th.json >noname.json
+for file in cut list text word hash method format names noname not-there; do
+	t "a thresholds file that is wrong: $file" 1 <<X
+adds-threshold --apply $file.json scores.adds
+X
+	has err "adds-threshold: *$file.json*"
+done
+
+# ---- text files beside the pictures ----
+mkdir in && cp scores.adds tree.adds in/
+t 'one file a picture, one line' 0 <<'X'
+cd in && adds-threshold --top 2 --format txt scores.adds && ls *.jpg.txt | wc -l && cat 00000.jpg.txt && wc -l <adds-sidecars.jsonl; ls | grep -c tmp; true
+X
+has out '60?label?, label??60?0'
+t 'again: nothing to do, nothing noted' 0 <<'X'
+cd in && adds-threshold --top 2 --format txt scores.adds && wc -l <adds-sidecars.jsonl
+X
+has out 60
+t 'ours are written anew where the tags are others' 0 <<'X'
+cd in && adds-threshold --top 1 --format txt scores.adds && cat 00000.jpg.txt
+X
+has out 'label?'
+t '--undo takes both back, step by step' 0 <<'X'
+cd in && adds-threshold --undo adds-sidecars.jsonl && ls *.txt 2>/dev/null | wc -l; rm adds-sidecars.jsonl
+X
+has out 0
+t 'what others wrote is left alone' 1 <<'X'
+cd in && printf 'mine, label9\n' >00003.jpg.txt && printf 'holiday' >00004.jpg.txt
+adds-threshold --top 2 --format txt scores.adds; rc=$?; cat 00003.jpg.txt 00004.jpg.txt; ls *.jpg.txt | wc -l; exit $rc
+X
+has out 'mine, label9?holiday60'
+has err "*'00003.jpg.txt' is there already and not ours: use --append or --overwrite*00004*"
+t '--append adds what is missing' 0 <<'X'
+cd in && adds-threshold --top 6 --append --format txt scores.adds && cat 00003.jpg.txt 00004.jpg.txt &&
+adds-threshold --top 6 --append --format txt scores.adds && tr -cd , <00003.jpg.txt | wc -c
+X
+has out 'mine, label9, label*?holiday, label*7'
+t 'undo gives the others their text' 0 <<'X'
+cd in && adds-threshold --undo adds-sidecars.jsonl && cat 00003.jpg.txt 00004.jpg.txt && ls | grep -c txt; rm adds-sidecars.jsonl
+X
+has out 'mine, label9?holiday2'
+t '--overwrite, and undo' 0 <<'X'
+cd in && adds-threshold --top 1 --overwrite --format txt scores.adds && cat 00003.jpg.txt && adds-threshold --undo adds-sidecars.jsonl && cat 00003.jpg.txt
+rm adds-sidecars.jsonl *.txt
+X
+has out 'label??mine, label9'
+t 'undo leaves what was changed since' 1 <<'X'
+cd in && adds-threshold --top 1 --ledger l --format txt scores.adds && echo new >00007.jpg.txt && adds-threshold --undo l; rc=$?; cat *.txt; rm *.txt l; exit $rc
+X
+has out new
+has err '*1 files were changed*'
+t 'a ledger that a killed run left in the middle of a line' 0 <<'X'
+cd in && adds-threshold --top 1 --ledger l --format txt scores.adds && printf '{"before":null,"fi' >>l && adds-threshold --top 2 --ledger l --format txt scores.adds &&
+adds-threshold --undo l && ls *.txt 2>/dev/null | wc -l; rm l
+X
+has out 0
+t 'a ledger that is none' 1 <<'X'
+cd in && echo '{"a": 1}' >l && adds-threshold --undo l
+X
+has err 'adds-threshold: l: not a ledger*'
+t 'a ledger that is not there' 1 <<'X'
+adds-threshold --undo not-there
+X
+has err 'adds-threshold: *not-there*No such file*'
+t '--replace-ext, --separator' 0 <<'X'
+cd in && mkstream --kind scores --records 2 --prefix .hidden/a.b/x -o d.adds && mkdir -p .hidden/a.b && adds-threshold --top 2 --separator '; ' --replace-ext --format txt d.adds && cat .hidden/a.b/x00000.txt
+X
+has out 'label?; label?'
+t 'a file with a zero byte is no text' 1 <<'X'
+cd in && printf 'a\0b' >.hidden/a.b/x00001.jpg.txt && adds-threshold --top 1 --append --format txt d.adds
+X
+has err "*'.hidden/a.b/x00001.jpg.txt' is no text*"
+t 'a folder that is not there' 1 <<'X'
+mkstream --kind scores --records 2 --prefix gone/ -o d.adds && adds-threshold --top 1 --format txt d.adds
+X
+has err "adds-threshold: *gone/00000.jpg.txt*No such file*"
+done_
