@@ -142,10 +142,10 @@ adds-threshold --top 1 --exclude label77 scores.adds
 X
 has err "*no label is called 'label77'*"
 t 'a tag brings its parents, not those that are excluded' 0 <<'X'
-adds-threshold --top 1 --format tsv tree.adds | awk -F'\t' '{n[$1] = n[$1] " " $2} END {for (p in n) print n[p]}' >a; grep -c 'label5' a
+adds-threshold -q --top 1 --format tsv tree.adds | awk -F'\t' '{n[$1] = n[$1] " " $2} END {for (p in n) print n[p]}' >a; grep -c 'label5' a
 grep 'label5' a | grep -v 'label2.*' ; grep 'label5' a | grep -v label1
-adds-threshold --top 1 --no-parents --format tsv tree.adds | wc -l
-adds-threshold --top 1 --exclude label1 --format tsv tree.adds >a; grep -c label1 a; true
+adds-threshold -q --top 1 --no-parents --format tsv tree.adds | wc -l
+adds-threshold -q --top 1 --exclude label1 --format tsv tree.adds >a; grep -c label1 a; true
 X
 has out '[1-9]*?57?0'
 t 'error records are passed on as such' 0 <<'X'
