@@ -133,8 +133,8 @@ has err "adds-eval: *cut.st*labels.adds*"
 cat >same.sh <<'X'
 # A B: are the first two columns of the first picture's scores the same in both?
 adds-eval -q -t labels.adds "$@" -o six.adds features.adds >/dev/null && adds-eval -q -t two.adds "$@" -o two.s features.adds >/dev/null || exit 2
-for f in six.adds two.s; do adds-cat --jsonl --values --head 1 --only picture $f | sed -n 's/.*"scores":[^[]*\[\([^],]*\),\([^],]*\)[],].*/\1 \2/p' >$f.n; done
-paste -d' ' six.adds.n two.s.n | awk '{d = $1 - $3; e = $2 - $4; exit !(d * d + e * e < 1e-10)}'
+for f in six.adds two.s; do adds-cat --jsonl --values --head 1 --only picture $f | sed -n 's/.*"scores":{"label0":\([^,]*\),"label1":\([^,}]*\).*/\1 \2/p' >$f.n; done
+paste -d' ' six.adds.n two.s.n | awk 'NF != 4 {exit 2} {d = $1 - $3; e = $2 - $4; exit !(d * d + e * e < 1e-10)}'
 X
 t 'two layers: a score depends on its company' 1 <<'X'
 sh same.sh -c 2.st
