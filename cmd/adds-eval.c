@@ -214,7 +214,8 @@ score_header(const struct adds_reader *r)
 	if (context_path) {
 		char hash[65];
 
-		adds_vocab_hash(context.vocab, hash);
+		if (adds_vocab_hash(context.vocab, hash, &err) < 0)
+			die("%s", err.msg);
 		cJSON_AddStringToObject(options, "context", hash);
 	}
 	if (adds_provenance_add(h, "adds-eval", options, &err) < 0)

@@ -63,8 +63,8 @@ check_same(const struct adds_vocab *v, const char *one, const char *two)
 
 	if (!other)
 		die("%s", err.msg);
-	adds_vocab_hash(v, a);
-	adds_vocab_hash(other, b);
+	if (adds_vocab_hash(v, a, &err) < 0 || adds_vocab_hash(other, b, &err) < 0)
+		die("%s", err.msg);
 	adds_vocab_free(other);
 	if (strcmp(a, b) != 0)
 		die("'%s' and '%s' name different labels: say which with --tags", one, two);

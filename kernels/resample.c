@@ -378,7 +378,7 @@ ring_advance(struct ring *g, int end)
 }
 
 int
-resample(uint8_t *y, size_t ldy, const uint8_t *x, size_t ldx, int channels, const struct resample_axis *h,
+resample_picture(uint8_t *y, size_t ldy, const uint8_t *x, size_t ldx, int channels, const struct resample_axis *h,
          const struct resample_axis *v, enum resample_isa isa, struct adds_error *err)
 {
 	const struct resample_plan *p = &v->plan;

@@ -49,7 +49,7 @@ int resample_has(enum resample_isa isa);
 
 /* y: u8 [v->plan.count, h->plan.count, channels], rows ldy bytes apart; x: u8 [inside rows, inside columns, channels],
  * rows ldx bytes apart. channels: 3 or 4. Memory: a few rows of the result's width. All isa give the same bytes. */
-int resample(uint8_t *y, size_t ldy, const uint8_t *x, size_t ldx, int channels, const struct resample_axis *h,
+int resample_picture(uint8_t *y, size_t ldy, const uint8_t *x, size_t ldx, int channels, const struct resample_axis *h,
              const struct resample_axis *v, enum resample_isa isa, struct adds_error *err);
 
 /* ---- the passes behind it, one table an instruction set ---- */

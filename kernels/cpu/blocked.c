@@ -26,7 +26,7 @@ panels_of(const struct simd *s, int64_t n)
 }
 
 size_t
-blocked_panel_bytes(const struct simd *s, int64_t n, int64_t k)
+cpu_blocked_panel_bytes(const struct simd *s, int64_t n, int64_t k)
 {
 	return (size_t)(panels_of(s, n) * s->panel_width * k) * sizeof(float);
 }
@@ -42,7 +42,7 @@ pack_one(const struct simd *s, float *panel, const void *b, enum dtype t, int64_
 }
 
 void
-blocked_pack(const struct simd *s, float *panels, const void *b, enum dtype t, int64_t bi, int64_t bj, int64_t n,
+cpu_blocked_pack(const struct simd *s, float *panels, const void *b, enum dtype t, int64_t bi, int64_t bj, int64_t n,
              int64_t k, int threads)
 {
 	int64_t j;
@@ -173,7 +173,7 @@ share_out(const struct simd *s, const struct blocked *jobs, const struct cut *cu
 }
 
 int
-blocked_run(const struct simd *s, const struct blocked *jobs, int64_t n, int threads, struct adds_error *err)
+cpu_blocked_run(const struct simd *s, const struct blocked *jobs, int64_t n, int threads, struct adds_error *err)
 {
 	struct cut *cuts = cpu_scratch((size_t)n * sizeof(*cuts), err);
 	int64_t *first = cpu_scratch((size_t)(n + 1) * sizeof(*first), err), i;

@@ -13,7 +13,7 @@
 /* Y[m,n] = act(alpha·A·B + bias) + beta·R */
 struct blocked {
 	const void *a, *b;
-	const float *panels; /* B packed by blocked_pack, or NULL: b is read */
+	const float *panels; /* B packed by cpu_blocked_pack, or NULL: b is read */
 	int64_t m, n, k;
 	int64_t ai, aj, bi, bj; /* element (i,j) of A is at i·ai + j·aj; one of each pair is 1 */
 	enum dtype at, bt;
@@ -24,11 +24,11 @@ struct blocked {
 };
 
 /* all of B as panels: size in bytes, and the packing itself */
-size_t blocked_panel_bytes(const struct simd *s, int64_t n, int64_t k);
-void blocked_pack(const struct simd *s, float *panels, const void *b, enum dtype t, int64_t bi, int64_t bj, int64_t n,
+size_t cpu_blocked_panel_bytes(const struct simd *s, int64_t n, int64_t k);
+void cpu_blocked_pack(const struct simd *s, float *panels, const void *b, enum dtype t, int64_t bi, int64_t bj, int64_t n,
                   int64_t k, int threads);
 
 /* n independent products on so many threads */
-int blocked_run(const struct simd *s, const struct blocked *jobs, int64_t n, int threads, struct adds_error *err);
+int cpu_blocked_run(const struct simd *s, const struct blocked *jobs, int64_t n, int threads, struct adds_error *err);
 
 #endif

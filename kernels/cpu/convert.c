@@ -3,7 +3,7 @@
 #include "cpu.h"
 
 float
-f16_to_f32(uint16_t x)
+cpu_f16_to_f32(uint16_t x)
 {
 	const uint32_t sign = (uint32_t)(x & 0x8000) << 16;
 	uint32_t u = (uint32_t)(x & 0x7fff) << 13;
@@ -23,7 +23,7 @@ f16_to_f32(uint16_t x)
 
 /* to nearest, ties to even */
 uint16_t
-f32_to_f16(float x)
+cpu_f32_to_f16(float x)
 {
 	uint32_t u, half;
 	uint16_t sign;
@@ -60,7 +60,7 @@ cpu_load(float *y, const void *x, enum dtype t, int64_t n)
 			y[i] = bf16_to_f32(h[i]);
 	else if (t == DT_F16)
 		for (i = 0; i < n; i++)
-			y[i] = f16_to_f32(h[i]);
+			y[i] = cpu_f16_to_f32(h[i]);
 }
 
 void
@@ -77,7 +77,7 @@ cpu_store(void *y, enum dtype t, const float *x, int64_t n)
 			h[i] = f32_to_bf16(x[i]);
 	else if (t == DT_F16)
 		for (i = 0; i < n; i++)
-			h[i] = f32_to_f16(x[i]);
+			h[i] = cpu_f32_to_f16(x[i]);
 }
 
 /* one row, a piece at a time where neither side is f32 */

@@ -14,7 +14,7 @@ cpu_close(struct backend *b)
 	if (!b)
 		return;
 	if (b->state)
-		products_free(cpu_state(b)->products);
+		cpu_products_free(cpu_state(b)->products);
 	free(b->state);
 	free(b);
 }
@@ -72,7 +72,7 @@ static const struct backend_ops cpu_ops = {
 struct backend *
 cpu_open(int threads, struct adds_error *err)
 {
-	const struct product_traits traits = products_traits();
+	const struct product_traits traits = cpu_products_traits();
 	struct backend *b = calloc(1, sizeof(*b));
 	struct cpu_state *s = calloc(1, sizeof(*s));
 
@@ -91,7 +91,7 @@ cpu_open(int threads, struct adds_error *err)
 	s->simd = cpu_simd_best(traits.avx512);
 	snprintf(b->device, sizeof(b->device), "cpu, %d thread%s, %s", b->threads, b->threads == 1 ? "" : "s",
 	         *traits.isa ? traits.isa : s->simd->name);
-	if ((s->products = products_new(err)))
+	if ((s->products = cpu_products_new(err)))
 		return b;
 	cpu_close(b);
 	return NULL;

@@ -83,8 +83,8 @@ f32_to_bf16(float x)
 	return (uint16_t)((u + 0x7fffu + (u >> 16 & 1)) >> 16);
 }
 
-float f16_to_f32(uint16_t x);
-uint16_t f32_to_f16(float x);
+float cpu_f16_to_f32(uint16_t x);
+uint16_t cpu_f32_to_f16(float x);
 
 /* n elements of type t to f32, and back */
 void cpu_load(float *y, const void *x, enum dtype t, int64_t n);

@@ -302,7 +302,7 @@ broken(struct adds_error *err, const struct product *w, const char *what)
 }
 
 int
-product_run(struct products *p, const struct product *w, void *c, const void *a, const void *b, const float *bias,
+cpu_product_run(struct products *p, const struct product *w, void *c, const void *a, const void *b, const float *bias,
             struct adds_error *err)
 {
 	const struct entry *e = find(p, w);
@@ -334,7 +334,7 @@ product_run(struct products *p, const struct product *w, void *c, const void *a,
 }
 
 struct products *
-products_new(struct adds_error *err)
+cpu_products_new(struct adds_error *err)
 {
 	struct products *p = calloc(1, sizeof(*p));
 
@@ -346,13 +346,13 @@ products_new(struct adds_error *err)
 	if (dnnl_engine_create(&p->engine, dnnl_cpu, 0) == dnnl_success &&
 	    dnnl_stream_create(&p->stream, p->engine, dnnl_stream_default_flags) == dnnl_success)
 		return p;
-	products_free(p);
+	cpu_products_free(p);
 	adds_fail(err, ADDS_EDEVICE, "oneDNN does not start");
 	return NULL;
 }
 
 void
-products_free(struct products *p)
+cpu_products_free(struct products *p)
 {
 	struct entry *e, *next;
 	int i;
@@ -375,7 +375,7 @@ products_free(struct products *p)
 }
 
 struct product_traits
-products_traits(void)
+cpu_products_traits(void)
 {
 	const unsigned isa = (unsigned)dnnl_get_effective_cpu_isa();
 	struct product_traits t = { 0, 0, 0, 0, "" };

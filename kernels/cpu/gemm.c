@@ -65,7 +65,7 @@ run_library(struct backend *b, const struct gemm_job *j, int threads, struct add
 		p.add = k > 0 || j->beta != 0;
 		p.alpha = j->alpha;
 		p.threads = threads;
-		rc = product_run(cpu_state(b)->products, &p, j->c.p, mat_at(j->a, j->ta ? k : 0, j->ta ? 0 : k),
+		rc = cpu_product_run(cpu_state(b)->products, &p, j->c.p, mat_at(j->a, j->ta ? k : 0, j->ta ? 0 : k),
 		                 mat_at(j->b, j->tb ? 0 : k, j->tb ? k : 0), NULL, err);
 		if (rc < 0)
 			return rc;
@@ -181,7 +181,7 @@ by_blocks(struct backend *b, const struct gemm_job *jobs, int64_t n, struct adds
 		return ADDS_ENOMEM;
 	for (i = 0; i < n; i++)
 		list[i] = blocked_of(&jobs[i]);
-	rc = blocked_run(cpu_state(b)->simd, list, n, b->threads, err);
+	rc = cpu_blocked_run(cpu_state(b)->simd, list, n, b->threads, err);
 	free(list);
 	return rc;
 }

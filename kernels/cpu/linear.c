@@ -42,7 +42,7 @@ copies(const struct backend *b, const struct packed *w)
 	size_t sum = 0;
 
 	if (w->panels)
-		sum += blocked_panel_bytes(cpu_state(b)->simd, w->n, w->k);
+		sum += cpu_blocked_panel_bytes(cpu_state(b)->simd, w->n, w->k);
 	if (w->plain)
 		sum += n * k * (w->prec == PREC_BF16 ? 2 : 4);
 	if (w->w8)
@@ -71,14 +71,14 @@ static void
 consider_panels(struct backend *b, struct packed *w, int64_t rows)
 {
 	const struct simd *simd = cpu_state(b)->simd;
-	const size_t bytes = blocked_panel_bytes(simd, w->n, w->k);
+	const size_t bytes = cpu_blocked_panel_bytes(simd, w->n, w->k);
 
 	w->seen += rows;
 	if (w->panels || w->seen < WORTH || !w->k)
 		return;
 	if (!(w->panels = cpu_scratch(bytes, NULL)))
 		return;
-	blocked_pack(simd, w->panels, w->w, w->t, w->bi, w->bj, w->n, w->k, b->threads);
+	cpu_blocked_pack(simd, w->panels, w->w, w->t, w->bi, w->bj, w->n, w->k, b->threads);
 	b->packed_bytes += bytes;
 }
 
@@ -102,7 +102,7 @@ by_blocks(struct backend *b, struct mat y, struct mat x, struct packed *w, const
 	p.bias = bias;
 	p.r = r;
 	p.y = y;
-	return blocked_run(cpu_state(b)->simd, &p, 1, b->threads, err);
+	return cpu_blocked_run(cpu_state(b)->simd, &p, 1, b->threads, err);
 }
 
 /* ---- by the library ---- */
@@ -170,7 +170,7 @@ by_library(struct backend *b, struct mat y, struct mat x, struct packed *w, cons
 	p.alpha = 1;
 	p.threads = b->threads;
 	omp_set_num_threads(b->threads);
-	rc = product_run(cpu_state(b)->products, &p, y.p, x.p, weight, bias, err);
+	rc = cpu_product_run(cpu_state(b)->products, &p, y.p, x.p, weight, bias, err);
 	omp_set_num_threads(before);
 	return rc;
 }

@@ -153,7 +153,7 @@ multiply(struct backend *b, const struct room *m, int64_t rows, const struct pac
 	p.alpha = 1;
 	p.threads = b->threads;
 	omp_set_num_threads(b->threads);
-	rc = product_run(cpu_state(b)->products, &p, m->sum, m->x8, w->w8, NULL, err);
+	rc = cpu_product_run(cpu_state(b)->products, &p, m->sum, m->x8, w->w8, NULL, err);
 	omp_set_num_threads(before);
 	return rc;
 }

@@ -91,7 +91,7 @@ fill_row(void *p, enum dtype t, float value, int64_t n)
 		break;
 	default:
 		for (i = 0; i < n; i++)
-			((uint16_t *)p)[i] = t == DT_BF16 ? f32_to_bf16(value) : f32_to_f16(value);
+			((uint16_t *)p)[i] = t == DT_BF16 ? f32_to_bf16(value) : cpu_f32_to_f16(value);
 	}
 }
 

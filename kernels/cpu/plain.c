@@ -6,19 +6,19 @@
 
 #ifdef ADDS_NO_DNNL
 struct products *
-products_new(struct adds_error *err)
+cpu_products_new(struct adds_error *err)
 {
 	return cpu_scratch(1, err);
 }
 
 void
-products_free(struct products *p)
+cpu_products_free(struct products *p)
 {
 	cpu_release(NULL, p);
 }
 
 struct product_traits
-products_traits(void)
+cpu_products_traits(void)
 {
 	const struct product_traits t = { 1, 0, 0, 0, "" };
 
@@ -26,7 +26,7 @@ products_traits(void)
 }
 
 int
-product_run(struct products *p, const struct product *w, void *c, const void *a, const void *b, const float *bias,
+cpu_product_run(struct products *p, const struct product *w, void *c, const void *a, const void *b, const float *bias,
             struct adds_error *err)
 {
 	(void)p;

@@ -28,12 +28,12 @@ struct product_traits {
 	const char *isa; /* what is beyond AVX2: "AVX-512 BF16", or "" */
 };
 
-struct products *products_new(struct adds_error *err);
-void products_free(struct products *p);
-struct product_traits products_traits(void);
+struct products *cpu_products_new(struct adds_error *err);
+void cpu_products_free(struct products *p);
+struct product_traits cpu_products_traits(void);
 
 /* Runs one product. Within a parallel region the caller has set OpenMP to one thread. */
-int product_run(struct products *p, const struct product *what, void *c, const void *a, const void *b,
+int cpu_product_run(struct products *p, const struct product *what, void *c, const void *a, const void *b,
                 const float *bias, struct adds_error *err);
 
 #endif

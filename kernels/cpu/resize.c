@@ -43,7 +43,7 @@ cpu_resize(struct backend *b, uint8_t *y, const uint8_t *x, const struct resampl
 	memset(&across, 0, sizeof(across));
 	memset(&down, 0, sizeof(down));
 	if ((rc = axis_of(&across, h, err)) == 0 && (rc = axis_of(&down, v, err)) == 0)
-		rc = resample(y, 3 * (size_t)h->count, x, 3 * (size_t)h->in, 3, &across, &down, RESAMPLE_AUTO, err);
+		rc = resample_picture(y, 3 * (size_t)h->count, x, 3 * (size_t)h->in, 3, &across, &down, RESAMPLE_AUTO, err);
 	resample_axis_release(&across);
 	resample_axis_release(&down);
 	return rc;

@@ -355,8 +355,8 @@ adds_vocab_close(const struct adds_vocab *v, int32_t *set, size_t n)
 	return n;
 }
 
-void
-adds_vocab_hash(const struct adds_vocab *v, char hex[65])
+int
+adds_vocab_hash(const struct adds_vocab *v, char hex[65], struct adds_error *err)
 {
 	size_t i, n = 0;
 	char *all;
@@ -364,7 +364,7 @@ adds_vocab_hash(const struct adds_vocab *v, char hex[65])
 	for (i = 0; i < v->n; i++)
 		n += v->label[i].len + 1;
 	if (!(all = malloc(n + 1)))
-		abort();
+		return adds_fail(err, ADDS_ENOMEM, "out of memory for %zu labels", v->n);
 	n = 0;
 	for (i = 0; i < v->n; i++) {
 		memcpy(all + n, v->label[i].name, v->label[i].len + 1);
@@ -372,4 +372,5 @@ adds_vocab_hash(const struct adds_vocab *v, char hex[65])
 	}
 	adds_sha256_hex(hex, all, n);
 	free(all);
+	return 0;
 }

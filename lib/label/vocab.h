@@ -53,6 +53,6 @@ struct adds_vocab *adds_vocab_parse(const char *text, size_t len, const char *na
 size_t adds_vocab_close(const struct adds_vocab *v, int32_t *set, size_t n);
 
 /* SHA-256 over the names with their ends: the identity of a label set. */
-void adds_vocab_hash(const struct adds_vocab *v, char hex[65]);
+int adds_vocab_hash(const struct adds_vocab *v, char hex[65], struct adds_error *err);
 
 #endif

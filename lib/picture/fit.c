@@ -54,7 +54,7 @@ resampled(uint8_t *out, int side, const uint8_t *pixels, int channels, const str
 		goto out;
 	if ((rc = resample_axis_init(&av, filter, v->in, v->out, v->first, side, v->pad, v->inside, err)) < 0)
 		goto out;
-	rc = resample(out, (size_t)side * (size_t)channels, pixels, (size_t)h->inside * (size_t)channels, channels, &ah, &av,
+	rc = resample_picture(out, (size_t)side * (size_t)channels, pixels, (size_t)h->inside * (size_t)channels, channels, &ah, &av,
 	              RESAMPLE_AUTO, err);
 out:
 	resample_axis_release(&ah);

@@ -197,7 +197,8 @@ adds_thresholds_fit(struct adds_thresholds *t, const struct adds_scores *s, enum
 	t->target = target;
 	t->min_positives = min_positives;
 	strncpy(t->checkpoint, s->header.checkpoint, sizeof(t->checkpoint) - 1);
-	adds_vocab_hash(s->header.labels, t->labels_sha256);
+	if ((rc = adds_vocab_hash(s->header.labels, t->labels_sha256, err)) < 0)
+		return rc;
 	if (!s->n)
 		return adds_fail(err, ADDS_EARG, "no labelled picture: thresholds are fitted on pictures with known labels");
 	if ((rc = copy_names(t, s->header.labels, err)) < 0 || (rc = fit_global(t, s, err)) < 0)
@@ -232,7 +233,8 @@ check_scores(const struct adds_thresholds *t, const struct adds_score_header *h,
 	if (strcmp(t->checkpoint, h->checkpoint))
 		return adds_fail(err, ADDS_EMISMATCH, "the thresholds were fitted on scores of checkpoint '%.40s', these are of '%.40s': fit anew, or use --fallback-global",
 		                 t->checkpoint, h->checkpoint);
-	adds_vocab_hash(h->labels, hash);
+	if (adds_vocab_hash(h->labels, hash, err) < 0)
+		return err->code;
 	if (strcmp(t->labels_sha256, hash) || t->n != adds_vocab_size(h->labels))
 		return adds_fail(err, ADDS_EMISMATCH, "the thresholds were fitted for another label set (%zu labels, these are %zu): fit anew, or use --fallback-global",
 		                 t->n, adds_vocab_size(h->labels));

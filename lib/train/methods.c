@@ -357,7 +357,7 @@ work_fold(struct folds *f, struct adds_trainer *t, struct adds_trainer *sub, str
 static char *
 fold_name(const struct adds_trainer *t, int p, struct adds_error *err)
 {
-	char name[16];
+	char name[24];
 
 	snprintf(name, sizeof(name), "fold-%d", p + 1);
 	return adds_run_path(t->run, name, err);

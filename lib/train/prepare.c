@@ -139,18 +139,21 @@ make_decoders(struct adds_trainer *t, struct adds_error *err)
 }
 
 /* What the run is trained on, and its split, in one word. */
-static void
-digest_data(struct adds_trainer *t)
+static int
+digest_data(struct adds_trainer *t, struct adds_error *err)
 {
 	const size_t cells = (size_t)t->texts->n * (size_t)t->texts->width;
 	char vocab[65];
+	int rc;
 
-	adds_vocab_hash(t->texts->vocab, vocab);
+	if ((rc = adds_vocab_hash(t->texts->vocab, vocab, err)) < 0)
+		return rc;
 	snprintf(t->data, sizeof(t->data), "%s %s %.16s %016llx %016llx %016llx", t->train->digest,
 	         t->val ? t->val->digest : "-", vocab,
 	         (unsigned long long)XXH3_64bits(t->texts->embedding, cells * sizeof(float)),
 	         (unsigned long long)XXH3_64bits(t->train_list, (size_t)t->ntrain * sizeof(*t->train_list)),
 	         (unsigned long long)XXH3_64bits(t->is_trained, (size_t)t->texts->n));
+	return 0;
 }
 
 static void
@@ -192,7 +195,8 @@ adds_trainer_init(struct adds_trainer *t, struct backend *b, const struct adds_t
 	    (rc = adds_sampler_init(&t->sampler, t->ntrained, t->o.budget, t->o.seed, err)) < 0)
 		return rc;
 	make_schedule(t);
-	digest_data(t);
+	if ((rc = digest_data(t, err)) < 0)
+		return rc;
 	return adds_batch_init(&t->batch, b, texts, err);
 }
 

@@ -80,7 +80,7 @@ product_rate(struct products *ps, int64_t m, int64_t n, int64_t k)
 	for (i = 0; i < 3 || now() - begin < o.seconds / 8; i++) {
 		const double t = now();
 
-		check(product_run(ps, &p, c, a, b, NULL, &err), &err);
+		check(cpu_product_run(ps, &p, c, a, b, NULL, &err), &err);
 		if (now() - t < best)
 			best = now() - t;
 	}
@@ -95,7 +95,7 @@ static double
 ceiling(const struct adds_clip_config *c)
 {
 	struct adds_error err;
-	struct products *ps = products_new(&err);
+	struct products *ps = cpu_products_new(&err);
 	const int64_t R = 32 * c->N, D = c->D, M = c->M;
 	const double one = 2.0 * c->N * c->D;
 	double t;
@@ -106,7 +106,7 @@ ceiling(const struct adds_clip_config *c)
 	t += c->L * one * (double)M / product_rate(ps, R, M, D);
 	t += c->L * one * (double)M / product_rate(ps, R, D, M);
 	t += 2.0 * c->g * c->g * 3 * c->P * c->P * (double)D / product_rate(ps, 32 * c->g * c->g, D, 3 * c->P * c->P);
-	products_free(ps);
+	cpu_products_free(ps);
 	return t;
 }
 

@@ -209,7 +209,7 @@ run_library(void *arg)
 {
 	const struct library *l = arg;
 
-	check(product_run(l->products, &l->what, l->job.y.p, l->job.x.p, l->job.q.p, NULL, &err));
+	check(cpu_product_run(l->products, &l->what, l->job.y.p, l->job.x.p, l->job.q.p, NULL, &err));
 }
 
 static void
@@ -220,7 +220,7 @@ library(void)
 	if (strcmp(dev->ops->name, "cpu") != 0)
 		return;
 	memset(&l, 0, sizeof(l));
-	l.products = products_new(&err);
+	l.products = cpu_products_new(&err);
 	check(l.products ? 0 : err.code);
 	l.job.x = numbers(1600, 768);
 	l.job.q = numbers(3072, 768);
@@ -231,7 +231,7 @@ library(void)
 	ceiling = 2.0 * 1600 * 3072 * 768 / best(run_library, &l) * 1e-9;
 	printf("oneDNN [1600,768] x [768,3072]: %.1f Gop/s, the ceiling\n", ceiling);
 	release(&l.job);
-	products_free(l.products);
+	cpu_products_free(l.products);
 }
 #endif
 

@@ -129,7 +129,7 @@ window(const struct adds_picture *p, const int *out, const int *first, const int
 	ck_assert_ptr_nonnull(y);
 	ck_assert_int_eq(resample_axis_init(&h, RESAMPLE_BICUBIC, p->width, out[0], first[0], count[0], 0, p->width, &err), 0);
 	ck_assert_int_eq(resample_axis_init(&v, RESAMPLE_BICUBIC, p->height, out[1], first[1], count[1], 0, p->height, &err), 0);
-	ck_assert_int_eq(resample(y, (size_t)count[0] * (size_t)channels, p->pixels, (size_t)p->width * (size_t)channels,
+	ck_assert_int_eq(resample_picture(y, (size_t)count[0] * (size_t)channels, p->pixels, (size_t)p->width * (size_t)channels,
 	                          channels, &h, &v, isa, &err),
 	                 0);
 	resample_axis_release(&h);
@@ -223,8 +223,8 @@ START_TEST(a_borrowed_plan_gives_the_same_bytes)
 	ck_assert_int_eq(resample_axis_init(&v, RESAMPLE_BICUBIC, 30, 19, 0, 19, 0, 30, &err), 0);
 	ck_assert_int_eq(resample_axis_from(&h2, &h.plan, &err), 0);
 	ck_assert_int_eq(resample_axis_from(&v2, &v.plan, &err), 0);
-	ck_assert_int_eq(resample(a, 17 * 3, p.pixels, 40 * 3, 3, &h, &v, RESAMPLE_AUTO, &err), 0);
-	ck_assert_int_eq(resample(b, 17 * 3, p.pixels, 40 * 3, 3, &h2, &v2, RESAMPLE_AUTO, &err), 0);
+	ck_assert_int_eq(resample_picture(a, 17 * 3, p.pixels, 40 * 3, 3, &h, &v, RESAMPLE_AUTO, &err), 0);
+	ck_assert_int_eq(resample_picture(b, 17 * 3, p.pixels, 40 * 3, 3, &h2, &v2, RESAMPLE_AUTO, &err), 0);
 	ck_assert_mem_eq(a, b, sizeof(a));
 	resample_axis_release(&h);
 	resample_axis_release(&v);
