@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """clip.py - makes tests/data/clip/golden.safetensors: what PyTorch, in float64, gives for the models of
-mkmodel. Needs torch and numpy. usage: clip.py [--mini-clip FOLDER] [--full] OUTPUT
+mkmodel. Needs torch and numpy. usage: clip.py [--mini-clip FOLDER] OUTPUT
 
 The weights are made by mkmodel's rule (see its comments), the arithmetic is written here from the
 description of CLIP, with torch's own layers.
@@ -190,28 +190,25 @@ SIG = dict(S=48, P=16, D=128, L=2, H=2, M=256, E=128, d=128, l=2, h=2, C=16, V=1
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--mini-clip")
-    p.add_argument("--full", action="store_true", help="all 12 layers of ViT-B/32, every token, nothing else")
     p.add_argument("output")
     a = p.parse_args()
     torch.set_num_threads(2)
     W, out = Weights(), {}
-    if a.full:
-        s = dict(B32, L=12, l=12, V=49408)
-        out["b32.tokens"] = image(W, s, 0)
-        out["b32.text"] = text(W, s, [49406, 320, 1125, 539, 320, 2368, 49407])
-    else:
-        out["b32.tokens"] = image(W, B32, 0)[::4]
-        out["b32.text"] = text(W, B32, IDS)
-        out["b32-288.tokens"] = image(W, B32, 1, size=288)[::8]
-        out["tinyclip.tokens"] = image(W, TINY, 0, "quick_gelu", pruned=True)[::14]
-        out["tinyclip.text"] = text(W, TINY, IDS, "quick_gelu", pruned=True)
-        out["scaled.tokens"] = image(W, TINY, 2, scale=True)[::40]
-        out["scaled.text"] = text(W, TINY, IDS, scale=True)
-        out["siglip.tokens"], out["siglip.text"] = siglip(W, SIG, 0, [5, 900, 77, 1])
-        if a.mini_clip:
-            M = Weights(read_safetensors(a.mini_clip + "/open_clip_model.safetensors"))
-            out["mini_clip.tokens"] = image(M, MINI, 0)[::4]
-            out["mini_clip.text"] = text(M, MINI, [2012, 320, 540, 1000, 2013])
+    out["b32.tokens"] = image(W, B32, 0)[::4]
+    out["b32.text"] = text(W, B32, IDS)
+    out["b32-288.tokens"] = image(W, B32, 1, size=288)[::8]
+    out["tinyclip.tokens"] = image(W, TINY, 0, "quick_gelu", pruned=True)[::14]
+    out["tinyclip.text"] = text(W, TINY, IDS, "quick_gelu", pruned=True)
+    out["scaled.tokens"] = image(W, TINY, 2, scale=True)[::40]
+    out["scaled.text"] = text(W, TINY, IDS, scale=True)
+    out["siglip.tokens"], out["siglip.text"] = siglip(W, SIG, 0, [5, 900, 77, 1])
+    if a.mini_clip:
+        M = Weights(read_safetensors(a.mini_clip + "/open_clip_model.safetensors"))
+        out["mini_clip.tokens"] = image(M, MINI, 0)[::4]
+        out["mini_clip.text"] = text(M, MINI, [2012, 320, 540, 1000, 2013])
+    s = dict(B32, L=12, l=12)
+    out["b32-whole.tokens"] = image(W, s, 0)[::7]
+    out["b32-whole.text"] = text(W, s, IDS)
     write_safetensors(a.output, {k: v.numpy() for k, v in out.items()})
 
 

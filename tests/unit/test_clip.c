@@ -239,6 +239,7 @@ static const struct larger {
 } larger[] = {
 	/* clang-format off */
 	{ "b32", "--shape b32 --layers 3 --text-layers 2 --vocabulary 512", 0, 0, 4 },
+	{ "b32-whole", "--shape b32 --vocabulary 512", 0, 0, 7 }, /* half a gigabyte, gone as soon as it is mapped */
 	{ "b32-288", "--shape b32 --layers 3 --text-layers 2 --vocabulary 512", 288, 1, 8 },
 	{ "tinyclip", "--shape tinyclip-8m --layers 4 --vocabulary 512 --pruned --act quick_gelu", 0, 0, 14 },
 	{ "scaled", "--shape tinyclip-8m --layers 4 --vocabulary 512 --layer-scale", 0, 2, 40 },
@@ -266,7 +267,7 @@ check_tokens(struct adds_clip *m, struct adds_weights *w, const struct larger *l
 		ck_abort_msg("%s", err.msg);
 	worst = farthest(out, want, n / E, E, l->step);
 	printf("# %s: farthest token, 1 - cosine %.2g\n", l->name, worst);
-	ck_assert(worst < 1e-10); /* seen: 2e-13; 1e-5 is asked for */
+	ck_assert(worst < 1e-10); /* seen: 3e-13; 1e-5 is asked for */
 	free(tile);
 	free(out);
 }
@@ -303,6 +304,12 @@ START_TEST(larger_models_have_the_reference_numbers)
 
 	o.image_size = l->size;
 	m = opened(l->options ? made(l->name, l->options) : tree("examples/mini_clip"), &o);
+	if (l->options) {
+		char command[300];
+
+		snprintf(command, sizeof(command), "rm -r %s/%s", scratch(), l->name);
+		ck_assert_int_eq(system(command), 0);
+	}
 	check_tokens(m, &w, l);
 	if (!l->size)
 		check_text(m, &w, l);
@@ -435,7 +442,7 @@ clip_suite(void)
 	tcase_set_timeout(c, 60);
 	tcase_add_loop_test(c, small_model_has_the_reference_numbers, 0, 3);
 	tcase_add_loop_test(c, namings_are_one_model, 0, 3);
-	tcase_add_loop_test(c, larger_models_have_the_reference_numbers, 0, 6);
+	tcase_add_loop_test(c, larger_models_have_the_reference_numbers, 0, sizeof(larger) / sizeof(larger[0]));
 	tcase_add_test(c, a_tile_does_not_know_its_company);
 	tcase_add_test(c, a_prompt_does_not_know_its_company);
 	tcase_add_test(c, choices_of_tokens_agree);
