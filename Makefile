@@ -46,9 +46,9 @@ ifneq ($(CUDA_SRC),)
 # code for Hopper, and PTX that later compilers of the driver turn into code for the rest
 CUDA_HOME ?= $(patsubst %/bin/,%,$(dir $(realpath $(NVCC_PATH))))
 GENCODE ?= -gencode arch=compute_90a,code=sm_90a -gencode arch=compute_80,code=[sm_80,compute_80]
-NVCC_FLAGS = -std=c++17 -O3 -Xcompiler=-Wall,-fopenmp,-pthread $(GENCODE)
+NVCC_FLAGS = -std=c++17 -O3 --extended-lambda -Xcompiler=-Wall,-Wextra,-pthread $(GENCODE)
 # the runtime is linked in and cuBLAS opened late: the program starts where there is no driver
-CUDA_LIBS = -L$(CUDA_HOME)/lib64 -lcudart_static -ldl -lrt -lstdc++
+CUDA_LIBS = -L$(CUDA_HOME)/lib64 -lcudart_static -ldl -lrt
 endif
 
 # ---- lists: a room is a folder ----
@@ -78,8 +78,8 @@ all: $(PROGRAMS:%=$(BUILD)/%)
 
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
-	@echo '$(CC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS) $(OUR_CFLAGS) $(OUR_LIBS) CUDA=$(CUDA_SRC)' | cmp -s - $@ || \
-	 echo '$(CC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS) $(OUR_CFLAGS) $(OUR_LIBS) CUDA=$(CUDA_SRC)' >$@
+	@echo '$(CC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS) $(OUR_CFLAGS) $(OUR_LIBS) CUDA=$(CUDA_SRC) $(NVCC_FLAGS)' | cmp -s - $@ || \
+	 echo '$(CC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS) $(OUR_CFLAGS) $(OUR_LIBS) CUDA=$(CUDA_SRC) $(NVCC_FLAGS)' >$@
 FORCE:
 
 $(BUILD)/%.o: %.c $(BUILD)/flags
@@ -111,7 +111,9 @@ $(BUILD)/libaddscore.a: $(call obj,$(CORE_SRC))
 $(BUILD)/%.cu.o: %.cu $(BUILD)/flags
 	@mkdir -p $(@D)
 	@$(if $(filter 1,$(V)),,echo '  NVCC    $<')
-	$(Q)$(NVCC) $(NVCC_FLAGS) -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
+	$(Q)$(NVCC) $(NVCC_FLAGS) $(NVCC_EXTRA) -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
+# where the processor multiplies and adds in two steps, so does the GPU
+$(BUILD)/kernels/cuda/adamw.cu.o $(BUILD)/kernels/cuda/elements.cu.o: NVCC_EXTRA = -fmad=false
 $(BUILD)/libkern.a: $(call obj,$(KERN_SRC)) $(SIMD_OBJ) $(CUDA_OBJ)
 	$(Q)rm -f $@ && ar rcs $@ $^
 
