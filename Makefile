@@ -41,12 +41,15 @@ CUDA_ON := $(if $(NVCC_PATH),1,0)
 ifeq ($(CUDA)$(CUDA_ON),10)
 $(error CUDA=1, but '$(NVCC)' is not there: install the CUDA toolkit or set NVCC)
 endif
+ifeq ($(CUDA)$(CUDA_ON),auto0)
+$(info no '$(NVCC)': built without CUDA)
+endif
 CUDA_SRC := $(if $(NVCC_PATH),$(sort $(wildcard kernels/cuda/*.cu)))
 ifneq ($(CUDA_SRC),)
 # code for Hopper, and PTX that later compilers of the driver turn into code for the rest
 CUDA_HOME ?= $(patsubst %/bin/,%,$(dir $(realpath $(NVCC_PATH))))
 GENCODE ?= -gencode arch=compute_90a,code=sm_90a -gencode arch=compute_80,code=[sm_80,compute_80]
-NVCC_FLAGS = -std=c++17 -O3 --extended-lambda -Xcompiler=-Wall,-Wextra,-pthread $(GENCODE)
+NVCC_FLAGS = -std=c++17 -O3 --extended-lambda -Xcompiler=-Wall,-Wextra,-pthread,-fno-exceptions,-fno-threadsafe-statics $(GENCODE)
 # the runtime is linked in and cuBLAS opened late: the program starts where there is no driver
 CUDA_LIBS = -L$(CUDA_HOME)/lib64 -lcudart_static -ldl -lrt
 endif
