@@ -20,7 +20,7 @@
 #define ADDS_PICTURE_MAX_FIT 16384
 
 struct adds_picture_options {
-	int reference;      /* 1: as Pillow and OpenCLIP do (spec/clip.md 5.3): EXIF ignored, alpha dropped after
+	int reference;      /* 1: as Pillow and OpenCLIP do: EXIF ignored, alpha dropped after
 	                     * resizing premultiplied, palettes resized by nearest */
 	int64_t max_pixels; /* 0: ADDS_PICTURE_MAX_PIXELS */
 };
@@ -56,7 +56,7 @@ enum adds_filter {
 };
 
 /* The picture as a side×side RGB square, bit for bit Pillow's result for that
- * fit and filter (spec/clip.md 5.1, 5.2). out: [side, side, 3]. */
+ * fit and filter. out: [side, side, 3]. */
 int adds_picture_fit(uint8_t *out, int side, const struct adds_picture *p, enum adds_fit fit, enum adds_filter filter,
                      struct adds_error *err);
 

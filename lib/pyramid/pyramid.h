@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * pyramid.h - Pyramid-Forwarding: levels, tiles and pooling (DESIGN: The
- * pyramid; spec/adds.md 2). A picture to tiles, tiles' tokens to a record.
+ * pyramid.h - Pyramid-Forwarding (ADDS, arXiv 2208.09562): levels,
+ * tiles and their offsets; a picture to tiles.
  *
  * Knows: stream/, picture/, clip/.
  */
