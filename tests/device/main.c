@@ -2,7 +2,7 @@
  *
  * main.c - runs the conformance suite on each device there is, and prints TAP.
  * ADDS_REQUIRE=cuda makes a missing GPU a failure. With names as arguments
- * (products rows attention elements sums segments clip train threads) only those.
+ * (products rows attention elements sums segments clip train threads index) only those.
  */
 #include <stdio.h>
 
@@ -23,6 +23,7 @@ static const struct {
 	{ "clip", test_clip },
 	{ "train", test_train },
 	{ "threads", test_threads },
+	{ "index", test_index },
 };
 
 static int

@@ -72,5 +72,6 @@ void test_segments(void);
 void test_clip(void);
 void test_train(void);
 void test_threads(void);
+void test_index(void);
 
 #endif
