@@ -146,7 +146,7 @@ adds_choose_reading(double *share, double *sharp, struct adds_ridge_gain *gain, 
                     const int8_t *targets, int64_t L, const int32_t *labels, int64_t n, int threads, struct adds_error *err)
 {
 	const int64_t D = s->v.cols;
-	float *t = malloc((size_t)((n + 1) * D + s->n * n + 1) * sizeof(*t));
+	float *t = calloc((size_t)((n + 1) * D + s->n * n + 1), sizeof(*t));
 	int8_t *y = malloc((size_t)(s->n * n) + 1);
 	double *ap = malloc((size_t)(3 * n + 1) * sizeof(*ap));
 	struct reading r = { s, t, y, n, t + n * D, t + (n + 1) * D, ap, ap + n, ap + 2 * n, threads };
