@@ -56,7 +56,7 @@ static struct opt table[MAX_TABLE] = {
 	OPT_INT(0, "label-budget", "N", &a.budget, 1, 1 << 24, "labels looked at in a step [1024]"),
 	OPT_GROUP("Steps"),
 	OPT_CHOICE(0, "recipe", "WORD", &recipe, recipes, "other defaults: 'seed' has those of the project this one follows [default]"),
-	OPT_INT(0, "epochs", "N", &a.epochs, 0, 1000000, "times that every picture is seen, 0: 8, or 5 where pictures have one token [0]"),
+	OPT_INT(0, "epochs", "N", &a.epochs, 0, 1000000, "times that every picture is seen, 0: 8 [0]"),
 	OPT_INT(0, "batch", "N", &a.batch, 1, 65536, "pictures in a step [16]"),
 	OPT_NUM(0, "lr", "X", &a.lr, 0, 1, "learning rate at its peak, 0: by the features' width D, 0.064/D [0; 0.05/D where pictures have one token]"),
 	OPT_NUM(0, "head-lr", "X", &a.head_lr, 0, 1000, "the head's, as a multiple of it [1]"),
@@ -321,7 +321,7 @@ train_defaults(struct train_args *args, int single, int width)
 	if (args->lr == 0)
 		args->lr = (single ? 0.05 : 0.064) / width;
 	if (args->epochs == 0)
-		args->epochs = single ? 5 : 8;
+		args->epochs = 8;
 }
 
 static struct loss_args
