@@ -72,13 +72,16 @@ add_template(const char *text)
 	templates.item[templates.n++] = text;
 }
 
-/* the lines of --template-file; their text stays for good */
+/* the lines of --template-file; what they point into */
+static char *template_text;
+
 static void
 read_templates(void)
 {
 	struct adds_error err;
 	size_t len;
-	char *text = adds_read_file(template_file, TEMPLATE_FILE_MAX, &len, &err), *line, *stop;
+	char *text = template_text = adds_read_file(template_file, TEMPLATE_FILE_MAX, &len, &err);
+	char *line, *stop;
 	const size_t before = templates.n;
 
 	if (!text)
@@ -445,5 +448,6 @@ main(int argc, char **argv)
 	release(&j);
 	adds_labels_release(&labels);
 	free(templates.item);
+	free(template_text);
 	cmd_exit(CMD_DONE);
 }

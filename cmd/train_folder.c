@@ -88,6 +88,8 @@ train_open_folder(struct adds_run *run, struct train_args *a)
 		die("%s", err.msg);
 	if (!a->resume && adds_run_clear(run, &err) < 0)
 		die("%s", err.msg);
+	if (dir != a->out)
+		free((char *)(uintptr_t)dir);
 }
 
 void
