@@ -94,7 +94,7 @@ X
 adds-threshold --apply thresholds.json --format tsv show.adds >tags.tsv
 cut -f1 tags.tsv | uniq | while read -r picture; do
 	tags=$(awk -F '\t' -v p="$picture" '$1 == p && $2 ~ / / { t = t (t == "" ? "" : ", ") $2 } END { print t }' tags.tsv)
-	truth=$(tr ',' '\n' <"${picture%.*}.json" | grep -o '[a-z]* [a-z]*"' | tr -d '"' | sort | awk '{ t = t (t == "" ? "" : ", ") $0 } END { print t }')
+	truth=$(tr ',' '\n' <"${picture%.*}.json" | grep -o '[a-z][a-z]* [a-z][a-z]*"' | tr -d '"' | sort | awk '{ t = t (t == "" ? "" : ", ") $0 } END { print t }')
 	printf '  %s: %s\n            | %s\n' "$(basename "$picture")" "$tags" "$truth"
 done
 cat <<'X'
