@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "../lib/score/tags.h"
+#include "../lib/stream/json.h"
 #include "cmd.h"
 #include "tagout.h"
 
@@ -90,27 +91,6 @@ tagout_open(const char *output, const struct tagout_options *options, const stru
 	return t;
 }
 
-/* length of the UTF-8 character at s, 0 if it is none */
-static size_t
-utf8_length(const unsigned char *s, size_t n)
-{
-	size_t len = s[0] < 0x80 ? 1 : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
-	                       : (s[0] & 0xf0) == 0xe0             ? 3
-	                       : s[0] >= 0xf0 && s[0] < 0xf5       ? 4
-	                                                           : 0;
-	size_t i;
-
-	if (!len || len > n)
-		return 0;
-	for (i = 1; i < len; i++)
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
-	    (s[0] == 0xf4 && s[1] > 0x8f))
-		return 0;
-	return len;
-}
-
 /* a JSON string; bytes that are no UTF-8 become U+FFFD. Returns 1 if there were any. */
 static int
 put_string(FILE *f, const char *text, size_t n)
@@ -121,7 +101,7 @@ put_string(FILE *f, const char *text, size_t n)
 
 	putc('"', f);
 	for (i = 0; i < n; i += len ? len : 1) {
-		len = utf8_length(s + i, n - i);
+		len = adds_utf8_char(s + i, n - i);
 		if (!len) {
 			fputs("\\ufffd", f);
 			replaced = 1;
