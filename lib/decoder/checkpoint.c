@@ -51,25 +51,9 @@ static int
 put_trained(struct adds_message *m, const struct adds_vocab *trained, const float *texts, int64_t width,
             struct adds_error *err)
 {
-	const size_t n = adds_vocab_size(trained);
-	const int64_t shape[2] = { (int64_t)n, width };
-	int64_t bytes = 0;
-	char *names, *p;
-	size_t i;
-	int rc;
+	const int64_t shape[2] = { (int64_t)adds_vocab_size(trained), width };
+	const int rc = adds_vocab_put_names(trained, m, "trained.labels", err);
 
-	for (i = 0; i < n; i++)
-		bytes += (int64_t)strlen(adds_vocab_name(trained, i)) + 1;
-	if (!(names = malloc((size_t)bytes + 1)))
-		return adds_fail(err, ADDS_ENOMEM, "out of memory for the names of %zu labels", n);
-	for (p = names, i = 0; i < n; i++) {
-		const size_t len = strlen(adds_vocab_name(trained, i)) + 1;
-
-		memcpy(p, adds_vocab_name(trained, i), len);
-		p += len;
-	}
-	rc = adds_message_add(m, "trained.labels", ADDS_U8, 1, &bytes, names, err);
-	free(names);
 	return rc < 0 ? rc : adds_message_add(m, "trained.texts", ADDS_F32, 2, shape, texts, err);
 }
 
@@ -288,27 +272,6 @@ take_weights(struct adds_decoder *d, const struct adds_message *m, struct adds_e
 	return rc;
 }
 
-/* names with a NUL behind each */
-static int
-take_names(struct adds_vocab *v, const struct adds_tensor *t, struct adds_error *err)
-{
-	const char *p = t->data, *end = p + t->size;
-	int64_t n, row;
-
-	for (n = 0; p < end; n++) {
-		const char *stop = memchr(p, '\0', (size_t)(end - p));
-
-		if (!stop)
-			return adds_fail(err, ADDS_EFORMAT, "tensor 'trained.labels' does not end with a NUL");
-		if ((row = adds_vocab_add(v, p, (size_t)(stop - p), err)) < 0)
-			return (int)row;
-		if (row != n)
-			return adds_fail(err, ADDS_EFORMAT, "tensor 'trained.labels': label %lld stands there twice", (long long)n);
-		p = stop + 1;
-	}
-	return 0;
-}
-
 static int
 take_trained(struct adds_vocab *v, float **texts, const struct adds_message *m, int width, struct adds_error *err)
 {
@@ -316,9 +279,7 @@ take_trained(struct adds_vocab *v, float **texts, const struct adds_message *m, 
 	const struct adds_tensor *t = adds_message_tensor(m, "trained.texts");
 	int rc;
 
-	if (names->dtype != ADDS_U8 || names->rank != 1)
-		return adds_fail(err, ADDS_EFORMAT, "tensor 'trained.labels' is no list of bytes");
-	if ((rc = take_names(v, names, err)) < 0)
+	if ((rc = adds_vocab_take_names(v, names, err)) < 0)
 		return rc;
 	if (!t || t->rank != 2 || t->shape[1] != width || t->shape[0] != (int64_t)adds_vocab_size(v) ||
 	    t->shape[0] > MOST_TRAINED)

@@ -41,6 +41,10 @@ int adds_vocab_sort(struct adds_vocab *v, struct adds_error *err);
 struct adds_vocab *adds_vocab_from_header(const struct adds_message *header, struct adds_error *err);
 int adds_vocab_to_header(const struct adds_vocab *v, struct adds_message *header, struct adds_error *err);
 
+/* The names alone, as a tensor of bytes with a NUL behind each; taking adds them to v, each once and trimmed. */
+int adds_vocab_put_names(const struct adds_vocab *v, struct adds_message *m, const char *tensor, struct adds_error *err);
+int adds_vocab_take_names(struct adds_vocab *v, const struct adds_tensor *t, struct adds_error *err);
+
 /* From organized_Tags.json (by the first byte: '{' or '[') or one name a line
  * ('#' is no comment; blank lines are skipped). "-": standard input. */
 struct adds_vocab *adds_vocab_read(const char *path, struct adds_error *err);

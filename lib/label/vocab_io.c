@@ -7,22 +7,22 @@
 
 #define MAX_FILE ((size_t)64 << 20)
 
-static int
-read_names(struct adds_vocab *v, const struct adds_tensor *t, struct adds_error *err)
+int
+adds_vocab_take_names(struct adds_vocab *v, const struct adds_tensor *t, struct adds_error *err)
 {
 	const char *s = t->data, *end = s + t->size, *nul;
 	size_t before;
 
 	if (t->dtype != ADDS_U8 || t->rank != 1)
-		return adds_fail(err, ADDS_EFORMAT, "'labels' is not a row of bytes");
+		return adds_fail(err, ADDS_EFORMAT, "'%s' is not a row of bytes", t->name);
 	for (; s < end; s = nul + 1) {
 		if (!(nul = memchr(s, 0, (size_t)(end - s))))
-			return adds_fail(err, ADDS_EFORMAT, "'labels' does not end with a NUL byte");
+			return adds_fail(err, ADDS_EFORMAT, "'%s' does not end with a NUL byte", t->name);
 		before = v->n;
 		if (adds_vocab_add(v, s, (size_t)(nul - s), err) < 0)
-			return adds_fail_in(err, "'labels'");
+			return adds_fail_in(err, "'%s'", t->name);
 		if (v->n == before || v->label[before].len != (size_t)(nul - s))
-			return adds_fail(err, ADDS_EFORMAT, "'labels': '%s' stands twice, or between white space", s);
+			return adds_fail(err, ADDS_EFORMAT, "'%s': '%s' stands twice, or between white space", t->name, s);
 	}
 	return 0;
 }
@@ -59,15 +59,15 @@ adds_vocab_from_header(const struct adds_message *header, struct adds_error *err
 		adds_fail(err, ADDS_ENOMEM, "out of memory for a vocabulary");
 		return NULL;
 	}
-	if ((labels && read_names(v, labels, err) < 0) || (parents && read_parents(v, parents, err) < 0)) {
+	if ((labels && adds_vocab_take_names(v, labels, err) < 0) || (parents && read_parents(v, parents, err) < 0)) {
 		adds_vocab_free(v);
 		return NULL;
 	}
 	return v;
 }
 
-static int
-write_names(const struct adds_vocab *v, struct adds_message *header, struct adds_error *err)
+int
+adds_vocab_put_names(const struct adds_vocab *v, struct adds_message *m, const char *tensor, struct adds_error *err)
 {
 	int64_t n = 0, at = 0;
 	char *all;
@@ -82,7 +82,7 @@ write_names(const struct adds_vocab *v, struct adds_message *header, struct adds
 		memcpy(all + at, v->label[i].name, v->label[i].len + 1);
 		at += v->label[i].len + 1;
 	}
-	rc = adds_message_add(header, "labels", ADDS_U8, 1, &n, all, err);
+	rc = adds_message_add(m, tensor, ADDS_U8, 1, &n, all, err);
 	free(all);
 	return rc;
 }
@@ -95,7 +95,7 @@ adds_vocab_to_header(const struct adds_vocab *v, struct adds_message *header, st
 	size_t i, j, n = 0;
 	int rc;
 
-	if ((rc = write_names(v, header, err)) < 0)
+	if ((rc = adds_vocab_put_names(v, header, "labels", err)) < 0)
 		return rc;
 	for (i = 0; i < v->n; i++)
 		shape[0] += (int64_t)v->label[i].nparents;

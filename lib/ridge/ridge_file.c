@@ -32,28 +32,6 @@ add(struct adds_message *m, const char *name, enum adds_dtype type, int64_t rows
 	return adds_message_add(m, name, type, cols ? 2 : 1, shape, data, err);
 }
 
-static int
-add_names(const struct adds_ridge *m, struct adds_message *message, struct adds_error *err)
-{
-	int64_t bytes = 0, k;
-	char *names, *p;
-	int rc;
-
-	for (k = 0; k < m->K; k++)
-		bytes += (int64_t)strlen(adds_vocab_name(m->names, (size_t)k)) + 1;
-	if (!(names = p = malloc((size_t)bytes + 1)))
-		return adds_fail(err, ADDS_ENOMEM, "out of memory for %lld labels", (long long)m->K);
-	for (k = 0; k < m->K; k++) {
-		const char *name = adds_vocab_name(m->names, (size_t)k);
-
-		strcpy(p, name);
-		p += strlen(name) + 1;
-	}
-	rc = add(message, "ridge.labels", ADDS_U8, bytes, 0, names, err);
-	free(names);
-	return rc;
-}
-
 int
 adds_ridge_to_message(const struct adds_ridge *m, struct adds_message *message, struct adds_error *err)
 {
@@ -66,7 +44,7 @@ adds_ridge_to_message(const struct adds_ridge *m, struct adds_message *message, 
 	cJSON_AddNumberToObject(j, "judged", (double)m->judged);
 	cJSON_DeleteItemFromObjectCaseSensitive(adds_message_meta(message), "ridge");
 	cJSON_AddItemToObject(adds_message_meta(message), "ridge", j);
-	if ((rc = add_names(m, message, err)) < 0 || (rc = add(message, "ridge.texts", ADDS_F32, m->K, m->D, m->texts, err)) < 0 ||
+	if ((rc = adds_vocab_put_names(m->names, message, "ridge.labels", err)) < 0 || (rc = add(message, "ridge.texts", ADDS_F32, m->K, m->D, m->texts, err)) < 0 ||
 	    (rc = add(message, "ridge.A", ADDS_F32, m->K, m->D, m->A, err)) < 0 ||
 	    (rc = add(message, "ridge.mean_text", ADDS_F32, m->D, 0, m->mean_text, err)) < 0 ||
 	    (rc = add(message, "ridge.mu", ADDS_F32, m->D, 0, m->mu, err)) < 0 ||
@@ -97,16 +75,12 @@ static int
 take_names(struct adds_ridge *m, const struct adds_message *message, struct adds_error *err)
 {
 	const struct adds_tensor *t = adds_message_tensor(message, "ridge.labels");
-	const char *p, *end;
 
-	if (!t || t->dtype != ADDS_U8 || !t->size || ((const char *)t->data)[t->size - 1])
-		return adds_fail(err, ADDS_EFORMAT, "tensor 'ridge.labels' is missing or not a list of names");
+	if (!t)
+		return adds_fail(err, ADDS_EFORMAT, "tensor 'ridge.labels' is missing");
 	if (!(m->names = adds_vocab_new()))
 		return adds_fail(err, ADDS_ENOMEM, "out of memory");
-	for (p = t->data, end = p + t->size; p < end; p += strlen(p) + 1)
-		if (adds_vocab_add(m->names, p, strlen(p), err) < 0)
-			return err->code;
-	return 0;
+	return adds_vocab_take_names(m->names, t, err);
 }
 
 static int
