@@ -1,24 +1,26 @@
 /* SPDX-License-Identifier: MIT
  * tagout.c - tags of pictures in three forms */
-#include <errno.h>
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "../lib/score/tags.h"
 #include "../lib/stream/json.h"
+#include "../lib/stream/output.h"
 #include "cmd.h"
 #include "tagout.h"
+
+enum { ENOUGH = 1 << 16 }; /* bytes that are written at a time */
 
 struct tagout {
 	struct tagout_options options;
 	const struct adds_score_header *h;
-	FILE *f;
-	const char *path;
-	char temporary[PATH_MAX];
+	struct adds_output *out;
+	FILE *f;     /* lines on their way to it … */
+	char *lines; /* … and where they are gathered */
+	size_t size;
 	struct adds_sidecars *sidecars;
 	char *text; /* of one sidecar */
 	size_t text_room;
@@ -27,53 +29,41 @@ struct tagout {
 
 static struct adds_error err;
 
-/* the temporary file that a failure leaves to remove */
-static const char *unfinished;
-
-static void
-remove_unfinished(void)
+static struct adds_output *
+open_output(const char *path)
 {
-	if (unfinished)
-		unlink(unfinished);
-}
+	struct adds_output *o = adds_output_open(path, &err);
 
-/* opens path, or a file beside it that put_in_place renames */
-static FILE *
-open_aside(const char *path, char temporary[PATH_MAX])
-{
-	FILE *f;
-
-	if (strcmp(path, "-") == 0)
-		return stdout;
-	if (snprintf(temporary, PATH_MAX, "%s.%ld.tmp", path, (long)getpid()) >= PATH_MAX)
-		die("'%s': the name is too long", path);
-	if (!(f = fopen(temporary, "wx")))
-		die("cannot write '%s': %s", temporary, strerror(errno));
-	unfinished = temporary;
-	atexit(remove_unfinished);
-	return f;
+	if (!o)
+		die("%s", err.msg);
+	return o;
 }
 
 static void
-put_in_place(FILE *f, const char *path, const char *temporary)
+write_output(struct adds_output *o, const void *data, size_t n)
 {
-	if (f == stdout)
+	if (adds_output_write(o, data, n, &err) == 0)
 		return;
-	if (fflush(f) || ferror(f) || fsync(fileno(f)) || fclose(f) || rename(temporary, path))
-		die("cannot write '%s': %s", path, strerror(errno));
-	unfinished = NULL;
+	adds_output_abort(o);
+	die("%s", err.msg);
+}
+
+static void
+commit_output(struct adds_output *o)
+{
+	if (adds_output_commit(o, &err) < 0)
+		die("%s", err.msg);
 }
 
 void
 tagout_write_file(const char *path, const char *text)
 {
-	char temporary[PATH_MAX];
-	FILE *f = open_aside(path, temporary);
+	struct adds_output *o = open_output(path);
 
-	fputs(text, f);
+	write_output(o, text, strlen(text));
 	if (!*text || text[strlen(text) - 1] != '\n')
-		putc('\n', f);
-	put_in_place(f, path, temporary);
+		write_output(o, "\n", 1);
+	commit_output(o);
 }
 
 struct tagout *
@@ -83,12 +73,28 @@ tagout_open(const char *output, const struct tagout_options *options, const stru
 
 	t->options = *options;
 	t->h = h;
-	t->path = output;
-	if (options->format != TAGOUT_TXT)
-		t->f = open_aside(output, t->temporary);
-	else if (!(t->sidecars = adds_sidecars_open(options->ledger, &err)))
-		die("%s", err.msg);
+	if (options->format == TAGOUT_TXT) {
+		if (!(t->sidecars = adds_sidecars_open(options->ledger, &err)))
+			die("%s", err.msg);
+		return t;
+	}
+	t->out = open_output(output);
+	if (!(t->f = open_memstream(&t->lines, &t->size)))
+		die("out of memory");
 	return t;
+}
+
+/* sends the lines gathered so far on their way once there are enough */
+static void
+pass_on(struct tagout *t, size_t enough)
+{
+	if (fflush(t->f))
+		die("out of memory");
+	if (t->size < enough)
+		return;
+	write_output(t->out, t->lines, t->size);
+	if (fseek(t->f, 0, SEEK_SET))
+		die("out of memory");
 }
 
 /* a JSON string; bytes that are no UTF-8 become U+FFFD. Returns 1 if there were any. */
@@ -251,6 +257,8 @@ tagout_picture(struct tagout *t, const struct adds_record *rec, const int32_t *r
 	static void (*const put[])(struct tagout *, const struct adds_record *, const int32_t *, int64_t) = { put_jsonl, put_tsv, put_txt };
 
 	put[t->options.format](t, rec, rows, n);
+	if (t->out)
+		pass_on(t, ENOUGH);
 }
 
 void
@@ -265,6 +273,7 @@ tagout_error(struct tagout *t, const struct adds_record *rec)
 	fputs(",\"stage\":", t->f);
 	put_string(t->f, rec->stage ? rec->stage : "", rec->stage ? strlen(rec->stage) : 0);
 	fputs("}\n", t->f);
+	pass_on(t, ENOUGH);
 }
 
 int
@@ -272,8 +281,12 @@ tagout_close(struct tagout *t)
 {
 	const int kept = t->kept;
 
-	if (t->f)
-		put_in_place(t->f, t->path, t->temporary);
+	if (t->out) {
+		pass_on(t, 1);
+		fclose(t->f);
+		free(t->lines);
+		commit_output(t->out);
+	}
 	adds_sidecars_close(t->sidecars);
 	free(t->text);
 	free(t);

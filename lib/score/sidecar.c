@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * sidecar.c - tag files beside pictures, and the ledger that undoes them */
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "../stream/output.h"
 #include "tags.h"
 
 enum { MAX_SIDECAR = 1 << 20,
@@ -207,44 +205,17 @@ enter(struct adds_sidecars *s, const char *path, const char *text, const char *b
 }
 
 static int
-write_all(int fd, const char *text, size_t len)
-{
-	while (len) {
-		const ssize_t n = write(fd, text, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -1;
-		text += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
-static int
 put_file(const char *path, const char *text, struct adds_error *err)
 {
-	char temporary[PATH_MAX];
-	int fd, bad;
+	struct adds_output *o = adds_output_open(path, err);
 
-	if (snprintf(temporary, sizeof(temporary), "%s.%ld.tmp", path, (long)getpid()) >= (int)sizeof(temporary))
-		return adds_fail(err, ADDS_EARG, "'%s': the name is too long", path);
-	if ((fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL, 0666)) < 0)
-		return adds_fail_errno(err, "cannot write '%s'", temporary);
-	bad = write_all(fd, text, strlen(text)) < 0 || fsync(fd);
-	if (bad)
-		adds_fail_errno(err, "cannot write '%s'", path);
-	if (close(fd) < 0 && !bad) {
-		bad = 1;
-		adds_fail_errno(err, "cannot write '%s'", path);
+	if (!o)
+		return err->code;
+	if (adds_output_write(o, text, strlen(text), err) < 0) {
+		adds_output_abort(o);
+		return err->code;
 	}
-	if (!bad && rename(temporary, path) == 0)
-		return 0;
-	if (!bad)
-		adds_fail_errno(err, "cannot write '%s'", path);
-	unlink(temporary);
-	return err->code;
+	return adds_output_commit(o, err);
 }
 
 /* 1 if the tag of len bytes stands in the separated list */
