@@ -152,7 +152,7 @@ adds_decoder_save(struct adds_decoder *d, const char *path, const float *weights
 /* ---- reading ---- */
 
 struct adds_message *
-adds_checkpoint_read(const char *path, char **bytes, struct adds_error *err)
+adds_checkpoint_read(const char *path, char **bytes, size_t *len, struct adds_error *err)
 {
 	struct adds_message *m = adds_message_new();
 	size_t n, used;
@@ -164,8 +164,11 @@ adds_checkpoint_read(const char *path, char **bytes, struct adds_error *err)
 	else if ((*bytes = adds_read_file(path, FILE_LIMIT, &n, err)) &&
 	         (rc = adds_message_parse(m, *bytes, n, FILE_LIMIT, ADDS_WEIGHTS_JSON_LIMIT, &used, err)) >= 0 && used != n)
 		rc = adds_fail(err, ADDS_EFORMAT, "%zu bytes behind the last tensor", n - used);
-	if (rc >= 0)
+	if (rc >= 0) {
+		if (len)
+			*len = n;
 		return m;
+	}
 	if (*bytes)
 		adds_fail_in(err, "%s: not a safetensors checkpoint", path);
 	adds_message_free(m);
@@ -341,7 +344,7 @@ adds_decoder_load(struct backend *b, const char *path, struct adds_vocab **train
 
 	if (meta)
 		*meta = NULL;
-	if (!(m = adds_checkpoint_read(path, &bytes, err)))
+	if (!(m = adds_checkpoint_read(path, &bytes, NULL, err)))
 		return NULL;
 	if (!(d = adds_decoder_from_message(b, m, trained, trained_texts, err))) {
 		adds_fail_in(err, "%s", path);

@@ -99,8 +99,8 @@ int adds_decoder_to_message(struct adds_decoder *d, struct adds_message *m, cons
 struct adds_decoder *adds_decoder_from_message(struct backend *b, const struct adds_message *m, struct adds_vocab **trained,
                                                float **trained_texts, struct adds_error *err);
 int adds_checkpoint_write(const struct adds_message *m, const char *path, struct adds_error *err);
-/* *bytes: what the message's tensors borrow from; free it after the message. */
-struct adds_message *adds_checkpoint_read(const char *path, char **bytes, struct adds_error *err);
+/* *bytes: the file, *len (may be NULL) long, which the message's tensors borrow from; free it after the message. */
+struct adds_message *adds_checkpoint_read(const char *path, char **bytes, size_t *len, struct adds_error *err);
 
 /* exp(−d/.1), d the cosine distance of each unit text [L, D] to the nearest trained one; 1 for a label whose name is trained and
  * whose text has cosine ≥ 1 − 10⁻⁶ with it (host arrays). */

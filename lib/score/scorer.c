@@ -47,19 +47,6 @@ upload(struct backend *b, void **p, const float *x, size_t n, float scale, struc
 	return rc;
 }
 
-static int
-file_digest(char id[65], const char *path, struct adds_error *err)
-{
-	size_t len;
-	char *bytes = adds_read_file(path, (size_t)1 << 34, &len, err);
-
-	if (!bytes)
-		return err->code;
-	adds_sha256_hex(id, bytes, len);
-	free(bytes);
-	return 0;
-}
-
 /* the labels that the checkpoint was trained on, and how far all others are from them */
 static int
 set_gate(struct adds_scorer *s, const struct adds_vocab *trained, const float *trained_texts, struct adds_error *err)
@@ -146,12 +133,12 @@ open_checkpoint(struct adds_scorer *s, const char *path, struct adds_error *err)
 {
 	char *bytes = NULL;
 	struct adds_message *m;
+	size_t n;
 	int rc;
 
-	if ((rc = file_digest(s->id, path, err)) < 0)
-		return rc;
-	if (!(m = adds_checkpoint_read(path, &bytes, err)))
+	if (!(m = adds_checkpoint_read(path, &bytes, &n, err)))
 		return err->code;
+	adds_sha256_hex(s->id, bytes, n);
 	if ((rc = open_parts(s, m, err)) < 0)
 		adds_fail_in(err, "%s", path);
 	adds_message_free(m);
@@ -261,11 +248,17 @@ make_room(struct adds_scorer *s, const struct adds_bag *bag, struct adds_error *
 	return grow(s, &s->logits.p, &s->logits.bytes, bag->n * s->texts->n, err);
 }
 
+/* by itself, or as a decoder's prior */
+static int
+reads_zero_shot(const struct adds_scorer *s)
+{
+	return !s->decoder || adds_decoder_config(s->decoder)->prior || adds_decoder_config(s->decoder)->layers == 0;
+}
+
 static int
 run_decoder(struct adds_scorer *s, struct mat logits, struct mat tokens, struct mat z0, const struct adds_bag *bag,
             struct adds_error *err)
 {
-	const struct adds_decoder_config *config = adds_decoder_config(s->decoder);
 	const int64_t D = bag->width;
 	struct adds_decoder_batch x = { 0 };
 	int rc;
@@ -277,7 +270,7 @@ run_decoder(struct adds_scorer *s, struct mat logits, struct mat tokens, struct 
 	x.pictures = (struct segs){ bag->n, bag->at };
 	x.gate = s->gate;
 	x.labels_version = 1;
-	if (config->prior || config->layers == 0)
+	if (reads_zero_shot(s))
 		x.z0 = z0;
 	if ((rc = s->b->ops->axpby(s->b, tokens, 0, tokens, sqrtf((float)D), err)) < 0)
 		return rc;
@@ -330,7 +323,8 @@ adds_scorer_run(struct adds_scorer *s, float *scores, const struct adds_bag *bag
 		return run_ridge(s, scores, tokens, bag, err);
 	if (s->blended && ((rc = ridge_room(s, bag->n, err)) < 0 || (rc = run_ridge(s, s->ridge_logits, tokens, bag, err)) < 0))
 		return rc;
-	if ((rc = adds_zero_shot(s->b, z0, tokens, bag->read, (struct segs){ bag->n, bag->read_at }, labels, 1, err)) < 0 ||
+	if ((reads_zero_shot(s) &&
+	     (rc = adds_zero_shot(s->b, z0, tokens, bag->read, (struct segs){ bag->n, bag->read_at }, labels, 1, err)) < 0) ||
 	    (s->decoder && (rc = run_decoder(s, logits, tokens, z0, bag, err)) < 0) ||
 	    (rc = s->b->ops->get(s->b, scores, s->decoder ? logits.p : z0.p, (size_t)(bag->n * L) * sizeof(float), err)) < 0)
 		return rc;

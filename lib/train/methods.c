@@ -235,7 +235,7 @@ adds_trainer_take_ridge(struct adds_trainer *t, struct adds_error *err)
 	if (!path)
 		return err->code;
 	if (access(path, F_OK) == 0 &&
-	    (!(m = adds_checkpoint_read(path, &bytes, err)) || !(t->ridge = adds_ridge_from_message(m, err))))
+	    (!(m = adds_checkpoint_read(path, &bytes, NULL, err)) || !(t->ridge = adds_ridge_from_message(m, err))))
 		rc = adds_fail_in(err, "%s", path);
 	adds_message_free(m);
 	free(bytes);

@@ -47,7 +47,7 @@ golden_open(struct golden *g, const char *path)
 
 	memset(g, 0, sizeof(*g));
 	ck_assert_ptr_nonnull(g->b = backend_open("cpu", 2, NULL, 0, &err));
-	if (!(g->m = adds_checkpoint_read(path, &g->bytes, &err)))
+	if (!(g->m = adds_checkpoint_read(path, &g->bytes, NULL, &err)))
 		ck_abort_msg("%s", err.msg);
 	if (!(g->d = adds_decoder_from_message(g->b, g->m, NULL, NULL, &err)))
 		ck_abort_msg("%s", err.msg);

@@ -48,7 +48,7 @@ load(struct golden *g, const char *name, int threads)
 
 	snprintf(path, sizeof(path), "data/ridge/%s.safetensors", name);
 	memset(g, 0, sizeof(*g));
-	ck_assert_msg((g->m = adds_checkpoint_read(path, &g->bytes, &err)) != NULL, "%s", err.msg);
+	ck_assert_msg((g->m = adds_checkpoint_read(path, &g->bytes, NULL, &err)) != NULL, "%s", err.msg);
 	ck_assert((g->b = backend_open("cpu", threads, NULL, 0, &err)) != NULL);
 	D = adds_message_tensor(g->m, "tokens")->shape[1];
 	tensor(g, "tokens", &n);
