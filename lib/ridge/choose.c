@@ -96,13 +96,13 @@ struct reading {
 };
 
 static int
-reading_bound(double *bound, struct adds_ridge_gain *gain, struct reading *r, double share, double sharp, struct adds_error *err)
+reading_bound(double *bound, struct adds_ridge_gain *gain, struct reading *r, double share, double sharp, double sigma,
+              struct adds_error *err)
 {
-	double sigma = 0;
 	int64_t k, n = 0;
 	int rc;
 
-	if ((rc = adds_read_tiles(r->Z, r->s, r->texts, r->n, r->mean_text, share, sharp, &sigma, r->threads, err)) < 0 ||
+	if ((rc = adds_read_tiles(r->Z, r->s, r->texts, r->n, r->mean_text, share, sharp, sigma, err)) < 0 ||
 	    (rc = label_aps(r->ap, r->Z, r->targets, NULL, r->s->n, r->n, r->threads, err)) < 0)
 		return rc;
 	for (k = 0; k < r->n; k++)
@@ -115,21 +115,23 @@ reading_bound(double *bound, struct adds_ridge_gain *gain, struct reading *r, do
 static int
 search_reading(double *share, double *sharp, struct adds_ridge_gain *gain, struct reading *r, struct adds_error *err)
 {
-	double sigma = 0, bound, best = 0;
+	double sigma, bound, best = 0;
 	struct adds_ridge_gain g;
 	int64_t k, judged = 0;
 	int i, j, rc;
 
-	if ((rc = adds_read_tiles(r->Z, r->s, r->texts, r->n, r->mean_text, 0, 0, &sigma, r->threads, err)) < 0 ||
+	if ((rc = adds_read_tiles(r->Z, r->s, r->texts, r->n, r->mean_text, 0, 0, 1, err)) < 0 ||
 	    (rc = label_aps(r->zero, r->Z, r->targets, NULL, r->s->n, r->n, r->threads, err)) < 0)
 		return rc;
 	for (k = 0; k < r->n; k++)
 		judged += !isnan(r->zero[k]);
 	if (judged < ADDS_RIDGE_MIN_LABELS)
 		return 0;
-	for (i = 0; i < SHARES; i++)
+	for (i = 0; i < SHARES; i++) {
+		if ((rc = adds_read_sigma(&sigma, r->s, r->texts, r->n, r->mean_text, shares[i], err)) < 0)
+			return rc;
 		for (j = 0; j < (r->s->single ? 1 : SHARPNESSES); j++) {
-			if ((rc = reading_bound(&bound, &g, r, shares[i], sharpnesses[j], err)) < 0)
+			if ((rc = reading_bound(&bound, &g, r, shares[i], sharpnesses[j], sigma, err)) < 0)
 				return rc;
 			if (bound > best + 1e-9) {
 				best = bound;
@@ -138,6 +140,7 @@ search_reading(double *share, double *sharp, struct adds_ridge_gain *gain, struc
 				*gain = g;
 			}
 		}
+	}
 	return 0;
 }
 
@@ -197,89 +200,8 @@ plane(const struct search *h)
 	return h->s->n * h->L;
 }
 
-static void
-copy_rows(float *Z, int8_t *y, const struct search *h, const int64_t *list, int64_t n)
-{
-	int64_t i;
-
-	for (i = 0; i < n; i++) {
-		memcpy(Z + i * h->L, h->Z + list[i] * h->L, (size_t)h->L * sizeof(*Z));
-		memcpy(y + i * h->L, h->targets + list[i] * h->L, (size_t)h->L);
-	}
-}
-
-/* one picture fold: its pictures are scored by what the others teach */
-struct fold {
-	struct adds_tileset a, b;
-	int64_t *list_a, *list_b, na, nb;
-	float *Z;
-	int8_t *y;
-	struct mat texts, p, w; /* [L, D], [R_b, L], [L, D] */
-	float *H; /* [nb, L] */
-};
-
-static void
-fold_release(struct fold *o, struct backend *b)
-{
-	b->ops->release(b, o->texts.p);
-	b->ops->release(b, o->p.p);
-	b->ops->release(b, o->w.p);
-	adds_tileset_release(&o->a);
-	adds_tileset_release(&o->b);
-	free(o->list_a);
-	free(o->list_b);
-	free(o->Z);
-	free(o->y);
-	free(o->H);
-}
-
 static int
-fold_init(struct fold *o, const struct search *h, int p, struct adds_error *err)
-{
-	struct backend *b = h->s->b;
-	int64_t i;
-	int rc;
-
-	memset(o, 0, sizeof(*o));
-	o->list_a = malloc((size_t)(h->s->n + 1) * sizeof(int64_t));
-	o->list_b = malloc((size_t)(h->s->n + 1) * sizeof(int64_t));
-	if (!o->list_a || !o->list_b)
-		return adds_fail(err, ADDS_ENOMEM, "out of memory for %lld pictures", (long long)h->s->n);
-	for (i = 0; i < h->s->n; i++)
-		if (i % ADDS_RIDGE_PICTURE_FOLDS == p)
-			o->list_b[o->nb++] = i;
-		else
-			o->list_a[o->na++] = i;
-	o->Z = malloc((size_t)(o->na * h->L + 1) * sizeof(float));
-	o->y = malloc((size_t)(o->na * h->L) + 1);
-	o->H = malloc((size_t)(o->nb * h->L + 1) * sizeof(float));
-	if (!o->Z || !o->y || !o->H)
-		return adds_fail(err, ADDS_ENOMEM, "out of memory for %lld pictures", (long long)h->s->n);
-	copy_rows(o->Z, o->y, h, o->list_a, o->na);
-	if ((rc = adds_tileset_take(&o->a, h->s, o->list_a, o->na, err)) < 0 ||
-	    (rc = adds_tileset_take(&o->b, h->s, o->list_b, o->nb, err)) < 0 ||
-	    (rc = adds_device_put(b, &o->texts, h->texts, h->L, h->D, err)) < 0 ||
-	    (rc = adds_pool_weights(&o->p, &o->b, o->texts, h->beta, err)) < 0)
-		return rc;
-	return adds_device(b, &o->w, h->L, h->D, err);
-}
-
-/* what one fit says of the held-out pictures, for one λ */
-static int
-keep_correction(struct fold *o, const struct search *h, const struct adds_ridge_fit *f, float *plane_of, struct adds_error *err)
-{
-	int64_t i;
-	int rc;
-
-	if ((rc = adds_fit_weights(o->w, f, h->texts, h->L, err)) < 0 || (rc = adds_correction(o->H, &o->b, o->p, o->w, f->mu, err)) < 0)
-		return rc;
-	for (i = 0; i < o->nb; i++)
-		memcpy(plane_of + o->list_b[i] * h->L, o->H + i * h->L, (size_t)h->L * sizeof(float));
-	return 0;
-}
-
-static int
-fit_label_fold(struct fold *o, const struct search *h, int fold, struct adds_error *err)
+fit_label_fold(struct adds_ridge_fold *o, const struct search *h, int fold, struct adds_error *err)
 {
 	int32_t *kept = malloc((size_t)(h->n + 1) * sizeof(*kept));
 	struct adds_ridge_fit f = { 0 };
@@ -294,7 +216,7 @@ fit_label_fold(struct fold *o, const struct search *h, int fold, struct adds_err
 	rc = adds_fit_init(&f, &o->a, o->Z, o->y, h->texts, h->L, kept, n, h->beta, err);
 	for (l = 0; rc == 0 && f.K && l < LAMBDAS; l++)
 		if ((rc = adds_fit_solve(&f, lambdas[l], 0, err)) == 0)
-			rc = keep_correction(o, h, &f, h->H + (l * h->q->folds + fold) * plane(h), err);
+			rc = adds_fold_correct(h->H + (l * h->q->folds + fold) * plane(h), o, &f, err);
 	adds_fit_release(&f);
 	free(kept);
 	return rc;
@@ -303,14 +225,14 @@ fit_label_fold(struct fold *o, const struct search *h, int fold, struct adds_err
 static int
 fit_folds(const struct search *h, struct adds_error *err)
 {
-	struct fold o;
+	struct adds_ridge_fold o;
 	int p, f, rc = 0;
 
 	for (p = 0; rc == 0 && p < ADDS_RIDGE_PICTURE_FOLDS; p++) {
-		rc = fold_init(&o, h, p, err);
+		rc = adds_fold_init(&o, p, h->s, h->Z, h->targets, h->L, h->texts, h->L, h->beta, err);
 		for (f = 0; rc == 0 && f < h->q->folds; f++)
 			rc = fit_label_fold(&o, h, f, err);
-		fold_release(&o, h->s->b);
+		adds_fold_release(&o);
 	}
 	return rc;
 }

@@ -123,29 +123,26 @@ read_all(struct training *t, struct adds_error *err)
 	struct adds_ridge *m = t->m;
 	float *texts = malloc((size_t)(t->K * t->D + 1) * sizeof(*texts));
 	float *mean_text = malloc((size_t)(t->D + 1) * sizeof(*mean_text));
-	float *some = malloc((size_t)(t->N * t->K + 1) * sizeof(*some));
 	int64_t i;
 	int rc;
 
 	t->Z = malloc((size_t)(t->N * t->L + 1) * sizeof(*t->Z));
 	t->part_Z = malloc((size_t)(t->part_N * t->L + 1) * sizeof(*t->part_Z));
-	if (!texts || !mean_text || !some || !t->Z || !t->part_Z) {
+	if (!texts || !mean_text || !t->Z || !t->part_Z) {
 		rc = adds_fail(err, ADDS_ENOMEM, "out of memory for %lld x %lld scores", (long long)t->N, (long long)t->L);
 		goto out;
 	}
 	for (i = 0; i < t->K; i++)
 		memcpy(texts + i * t->D, t->d->texts + t->labels[i] * t->D, (size_t)t->D * sizeof(*texts));
 	adds_mean_text(mean_text, texts, t->D, NULL, t->K);
-	m->sigma = 0;
-	if ((rc = adds_read_tiles(some, &t->all, texts, t->K, mean_text, m->share, m->sharp, &m->sigma, t->o->threads, err)) < 0 ||
-	    (rc = adds_read_tiles(t->Z, &t->all, t->d->texts, t->L, mean_text, m->share, m->sharp, &m->sigma, t->o->threads, err)) < 0)
+	if ((rc = adds_read_sigma(&m->sigma, &t->all, texts, t->K, mean_text, m->share, err)) < 0 ||
+	    (rc = adds_read_tiles(t->Z, &t->all, t->d->texts, t->L, mean_text, m->share, m->sharp, m->sigma, err)) < 0)
 		goto out;
 	for (i = 0; i < t->part_N; i++)
 		memcpy(t->part_Z + i * t->L, t->Z + t->part_list[i] * t->L, (size_t)t->L * sizeof(*t->Z));
 out:
 	free(texts);
 	free(mean_text);
-	free(some);
 	return rc;
 }
 
@@ -293,55 +290,35 @@ out_from_search(struct training *t)
 		}
 }
 
+static int
+out_from_fold(struct training *t, int p, const float *texts, struct adds_error *err)
+{
+	struct adds_ridge_fit f = { 0 };
+	struct adds_ridge_fold o;
+	int rc;
+
+	if ((rc = adds_fold_init(&o, p, &t->all, t->Z, t->d->targets, t->L, texts, t->K, t->d->beta, err)) == 0 &&
+	    (rc = adds_fit_init(&f, &o.a, o.Z, o.y, t->d->texts, t->L, t->labels, t->K, t->d->beta, err)) == 0 && f.K &&
+	    (rc = adds_fit_solve(&f, t->q.lambda, 0, err)) == 0)
+		rc = adds_fold_correct(t->out, &o, &f, err);
+	adds_fit_release(&f);
+	adds_fold_release(&o);
+	return rc;
+}
+
 /* from three fits anew, with the chosen λ, where the search looked at a part */
 static int
 out_from_fits(struct training *t, struct adds_error *err)
 {
-	int64_t *list = malloc((size_t)(t->N + 1) * sizeof(*list)), i, k, n;
-	float *Z = floats(t->N * t->L), *H = floats(t->N * t->K), *texts = floats(t->K * t->D);
-	int8_t *y = malloc((size_t)(t->N * t->L) + 1);
-	int p, rc = 0;
+	float *texts = floats(t->K * t->D);
+	int64_t k;
+	int p, rc = texts ? 0 : adds_fail(err, ADDS_ENOMEM, "out of memory for %lld texts", (long long)t->K);
 
-	if (!list || !Z || !H || !texts || !y)
-		rc = adds_fail(err, ADDS_ENOMEM, "out of memory for %lld x %lld scores", (long long)t->N, (long long)t->L);
 	for (k = 0; rc == 0 && k < t->K; k++)
 		memcpy(texts + k * t->D, t->d->texts + t->labels[k] * t->D, (size_t)t->D * sizeof(*texts));
-	for (p = 0; rc == 0 && p < ADDS_RIDGE_PICTURE_FOLDS; p++) {
-		struct adds_tileset a = { 0 }, b = { 0 };
-		struct adds_ridge_fit f = { 0 };
-		struct mat dt = { 0 }, w = { 0 }, pool = { 0 };
-
-		for (i = n = 0; i < t->N; i++)
-			if (i % ADDS_RIDGE_PICTURE_FOLDS != p)
-				list[n++] = i;
-		for (i = 0; i < n; i++) {
-			memcpy(Z + i * t->L, t->Z + list[i] * t->L, (size_t)t->L * sizeof(*Z));
-			memcpy(y + i * t->L, t->d->targets + list[i] * t->L, (size_t)t->L);
-		}
-		if ((rc = adds_tileset_take(&a, &t->all, list, n, err)) == 0 &&
-		    (rc = adds_fit_init(&f, &a, Z, y, t->d->texts, t->L, t->labels, t->K, t->d->beta, err)) == 0 && f.K)
-			rc = adds_fit_solve(&f, t->q.lambda, 0, err);
-		for (i = n = 0; i < t->N; i++)
-			if (i % ADDS_RIDGE_PICTURE_FOLDS == p)
-				list[n++] = i;
-		if (rc == 0 && f.K && (rc = adds_tileset_take(&b, &t->all, list, n, err)) == 0 &&
-		    (rc = adds_device_put(t->b, &dt, texts, t->K, t->D, err)) == 0 && (rc = adds_device(t->b, &w, t->K, t->D, err)) == 0 &&
-		    (rc = adds_pool_weights(&pool, &b, dt, t->d->beta, err)) == 0 && (rc = adds_fit_weights(w, &f, texts, t->K, err)) == 0 &&
-		    (rc = adds_correction(H, &b, pool, w, f.mu, err)) == 0)
-			for (i = 0; i < n; i++)
-				memcpy(t->out + list[i] * t->K, H + i * t->K, (size_t)t->K * sizeof(*H));
-		t->b->ops->release(t->b, dt.p);
-		t->b->ops->release(t->b, w.p);
-		t->b->ops->release(t->b, pool.p);
-		adds_fit_release(&f);
-		adds_tileset_release(&a);
-		adds_tileset_release(&b);
-	}
-	free(list);
-	free(Z);
-	free(H);
+	for (p = 0; rc == 0 && p < ADDS_RIDGE_PICTURE_FOLDS; p++)
+		rc = out_from_fold(t, p, texts, err);
 	free(texts);
-	free(y);
 	return rc;
 }
 

@@ -45,9 +45,12 @@ int adds_product(struct backend *b, struct mat c, struct mat a, int ta, struct m
 /* columns of labels that are worked on at a time, for R token rows */
 int64_t adds_ridge_block(int64_t rows, int64_t labels);
 
-/* Reading: Z host [n, L] for texts host [L, D]. *sigma: the deviation of all cosines, found when it comes as 0. */
+/* σ of a reading: the deviation of all cosines of tiles and texts (numpy's std with ddof = 1); 1 where every picture has one token. */
+int adds_read_sigma(double *sigma, const struct adds_tileset *s, const float *texts, int64_t L, const float *mean_text, double share,
+                    struct adds_error *err);
+/* Reading: Z host [n, L] for texts host [L, D]; sigma is looked at where sharp > 0. */
 int adds_read_tiles(float *Z, const struct adds_tileset *s, const float *texts, int64_t L, const float *mean_text, double share,
-                    double sharp, double *sigma, int threads, struct adds_error *err);
+                    double sharp, double sigma, struct adds_error *err);
 
 /* p[R, L] = softmax over each picture's tiles of β·v·t; *p.p NULL where every picture has one token. */
 int adds_pool_weights(struct mat *p, const struct adds_tileset *s, struct mat texts, double beta, struct adds_error *err);
@@ -91,6 +94,25 @@ void adds_fit_release(struct adds_ridge_fit *f);
 int adds_fit_weights(struct mat w, const struct adds_ridge_fit *f, const float *texts, int64_t L, struct adds_error *err);
 /* H host [n, L] = (φ − μ)·w; p as of adds_pool_weights for the same L texts */
 int adds_correction(float *H, const struct adds_tileset *s, struct mat p, struct mat w, const float *mu, struct adds_error *err);
+
+/* ---- fold.c ---- */
+struct adds_ridge_fold { /* every third picture, and the others */
+	struct adds_tileset a, b; /* the others, which teach; the fold's own, which are scored */
+	int64_t *list_a, *list_b, na, nb;
+	float *Z;           /* [na, L] */
+	int8_t *y;          /* [na, L] */
+	const float *texts; /* [n, D] of the labels that are scored */
+	int64_t n;
+	struct mat p, w;    /* [R_b, n] or p NULL; [n, D] */
+	float *H;           /* [nb, n] */
+};
+
+/* Fold number p of the pictures of s; Z, targets [s->n, L]; texts host [n, D] must outlive o. Release it, also after a failure. */
+int adds_fold_init(struct adds_ridge_fold *o, int p, const struct adds_tileset *s, const float *Z, const int8_t *targets, int64_t L,
+                   const float *texts, int64_t n, double beta, struct adds_error *err);
+/* Corrections of the fold's pictures by what f learnt of the others, into their rows of to [s->n, n]. */
+int adds_fold_correct(float *to, struct adds_ridge_fold *o, const struct adds_ridge_fit *f, struct adds_error *err);
+void adds_fold_release(struct adds_ridge_fold *o);
 
 /* ---- choose.c ---- */
 int64_t adds_usable(int32_t *out, const int8_t *targets, int64_t n, int64_t L, const int32_t *labels, int64_t nlabels);

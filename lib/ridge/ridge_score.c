@@ -185,12 +185,11 @@ adds_ridge_run(struct adds_ridge_scorer *s, float *scores, float *logits, struct
 	const struct adds_ridge *m = s->m;
 	struct adds_tileset set = { 0 };
 	struct mat p = { 0 };
-	double sigma = m->sigma;
 	int64_t i, j;
 	int rc;
 
 	if ((rc = make_room(s, pictures.n, err)) < 0 || (rc = adds_tileset_view(&set, s->b, tokens, pictures, err)) < 0 ||
-	    (rc = adds_read_tiles(s->z, &set, s->texts, s->L, m->mean_text, m->share, m->sharp, &sigma, s->b->threads, err)) < 0 ||
+	    (rc = adds_read_tiles(s->z, &set, s->texts, s->L, m->mean_text, m->share, m->sharp, m->sigma, err)) < 0 ||
 	    (rc = adds_pool_weights(&p, &set, s->t, m->beta, err)) < 0 || (rc = adds_correction(s->h, &set, p, s->w, m->mu, err)) < 0)
 		goto out;
 	for (i = 0; i < pictures.n; i++)

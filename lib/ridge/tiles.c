@@ -142,30 +142,36 @@ block_cosines(struct mat c, const struct adds_tileset *s, const float *texts, co
 	return rc;
 }
 
-/* deviation of all cosines, as numpy's std with ddof = 1 */
-static int
-find_sigma(double *sigma, const struct adds_tileset *s, const float *texts, int64_t L, const float *mean_text, double share,
-           struct mat c, int64_t block, struct adds_error *err)
+int
+adds_read_sigma(double *sigma, const struct adds_tileset *s, const float *texts, int64_t L, const float *mean_text, double share,
+                struct adds_error *err)
 {
+	const int64_t block = adds_ridge_block(s->v.rows, L);
 	const double n = (double)s->v.rows * (double)L;
 	double sum = 0, squares = 0, x;
+	struct mat c = { 0 };
 	int64_t l;
-	int rc;
+	int rc = 0;
 
-	for (l = 0; l < L; l += block) {
+	*sigma = 1;
+	if (s->single || n < 2)
+		return 0;
+	if ((rc = adds_device(s->b, &c, s->v.rows, block, err)) < 0)
+		return rc;
+	for (l = 0; rc == 0 && l < L; l += block) {
 		const int64_t width = L - l < block ? L - l : block;
 		const struct mat part = mat_of(c.p, DT_F32, s->v.rows, width);
 
 		if ((rc = block_cosines(part, s, texts + l * s->v.cols, mean_text, share, width, err)) < 0 ||
 		    (rc = s->b->ops->dot(s->b, &x, part, mat_of(NULL, DT_F32, 0, 0), err)) < 0)
-			return rc;
+			break;
 		sum += x;
-		if ((rc = s->b->ops->dot(s->b, &x, part, part, err)) < 0)
-			return rc;
-		squares += x;
+		if ((rc = s->b->ops->dot(s->b, &x, part, part, err)) == 0)
+			squares += x;
 	}
-	*sigma = n > 1 ? sqrt((squares - sum * sum / n) / (n - 1)) : 1;
-	return 0;
+	s->b->ops->release(s->b, c.p);
+	*sigma = sqrt((squares - sum * sum / n) / (n - 1));
+	return rc;
 }
 
 /* one block's reading into z [n, width], in place of c's cosines; w: as c */
@@ -203,20 +209,15 @@ get_columns(float *out, int64_t L, int64_t l, struct backend *b, struct mat z, s
 
 int
 adds_read_tiles(float *Z, const struct adds_tileset *s, const float *texts, int64_t L, const float *mean_text, double share,
-                double sharp, double *sigma, int threads, struct adds_error *err)
+                double sharp, double sigma, struct adds_error *err)
 {
 	const int64_t block = adds_ridge_block(s->v.rows, L);
 	struct mat c, w = { 0 }, z = { 0 };
 	int64_t l;
 	int rc;
 
-	(void)threads;
 	if ((rc = adds_device(s->b, &c, s->v.rows, block, err)) < 0 || (rc = adds_device(s->b, &w, s->v.rows, block, err)) < 0 ||
 	    (rc = adds_device(s->b, &z, s->n, block, err)) < 0)
-		goto out;
-	if (s->single)
-		*sigma = 1;
-	else if (*sigma == 0 && (rc = find_sigma(sigma, s, texts, L, mean_text, share, c, block, err)) < 0)
 		goto out;
 	for (l = 0; l < L; l += block) {
 		const int64_t width = L - l < block ? L - l : block;
@@ -224,7 +225,7 @@ adds_read_tiles(float *Z, const struct adds_tileset *s, const float *texts, int6
 		const struct mat zl = mat_of(z.p, DT_F32, s->n, width);
 
 		if ((rc = block_cosines(cl, s, texts + l * s->v.cols, mean_text, share, width, err)) < 0 ||
-		    (rc = read_block(zl, cl, wl, s, sharp, *sigma, err)) < 0 || (rc = get_columns(Z, L, l, s->b, zl, err)) < 0)
+		    (rc = read_block(zl, cl, wl, s, sharp, sigma, err)) < 0 || (rc = get_columns(Z, L, l, s->b, zl, err)) < 0)
 			goto out;
 	}
 out:
