@@ -431,6 +431,7 @@ main(int argc, char **argv)
 	int i;
 
 	cmd_init(program);
+	cmd_wait_briefly(argv);
 	i = cmd_parse(argc, argv, options, "[-qv] [-m MODEL] [-o FILE] [options] [LABELS]",
 	              "Encodes label names with CLIP's text tower: one embedding a label, in a label stream.");
 	if (argc - i > 1)

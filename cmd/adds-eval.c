@@ -473,6 +473,7 @@ main(int argc, char **argv)
 
 	/* arguments */
 	cmd_init("adds-eval");
+	cmd_wait_briefly(argv);
 	i = cmd_parse(argc, argv, opts, "-t LABELS (-c CHECKPOINT | --zero-shot) [-o SCORES] [FEATURES]\n       adds-eval [options] SCORES",
 	              "Scores pictures for labels and measures the scores; given a score stream, measures alone.");
 	if (argc - i > 1)

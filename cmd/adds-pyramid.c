@@ -344,6 +344,7 @@ main(int argc, char **argv)
 
 	memset(&settings, 0, sizeof(settings));
 	cmd_init("adds-pyramid");
+	cmd_wait_briefly(argv);
 	i = cmd_parse(argc, argv, opts, "[-qv] [-m MODEL] [-o FILE] [options] [INDEX]",
 	              "Encodes the pictures of an index stream: a feature stream with the tokens of their tiles.");
 	if (argc - i > 1)

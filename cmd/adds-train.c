@@ -81,6 +81,7 @@ main(int argc, char **argv)
 	struct backend *b;
 
 	cmd_init("adds-train");
+	cmd_wait_briefly(argv);
 	train_parse(&a, argc, argv);
 	train_check_input(&a);
 	b = open_device(&a);

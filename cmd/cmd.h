@@ -22,6 +22,11 @@ extern int cmd_quiet, cmd_verbose;
  * descriptors opened. */
 void cmd_init(const char *name);
 
+/* For programs that compute, after cmd_init: waiting threads spin for microseconds instead of the milliseconds that are OpenMP's
+ * default, which on a busy machine are taken from the work waited for. OpenMP reads its environment before main, so the
+ * program starts itself anew with GOMP_SPINCOUNT set; who sets that or OMP_WAIT_POLICY has the choice. */
+void cmd_wait_briefly(char **argv);
+
 /* Parses options (-h and -V are added); prints the help (stdout, 0) or a
  * mistake with one line of usage (stderr, 2) and exits. synopsis is what follows the name in the
  * usage line, summary one sentence for --help. Returns the index of the first operand. */
