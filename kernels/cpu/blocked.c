@@ -7,10 +7,11 @@
 #include "cpu.h"
 
 enum {
-	ROWS = 120,  /* of a block of C: a multiple of every tile height; with DEEP, A's part fits the second cache */
-	DEEP = 384,  /* products summed before they join C: B's part of a panel fits the first cache */
-	COLS = 256,  /* of a block of C at most */
-	WIDEST = 32, /* panel */
+	ROWS = 120,      /* of a block of C: a multiple of every tile height; with DEEP, A's part fits the second cache */
+	DEEP = 384,      /* products summed before they join C: B's part of a panel fits the first cache */
+	COLS = 256,      /* of a block of C at most */
+	WIDEST = 32,     /* panel */
+	SHARE = 1 << 19, /* multiplications that are worth a thread */
 };
 
 struct room {
@@ -43,7 +44,7 @@ pack_one(const struct simd *s, float *panel, const void *b, enum dtype t, int64_
 
 void
 cpu_blocked_pack(const struct simd *s, float *panels, const void *b, enum dtype t, int64_t bi, int64_t bj, int64_t n,
-             int64_t k, int threads)
+                 int64_t k, int threads)
 {
 	int64_t j;
 
@@ -172,6 +173,19 @@ share_out(const struct simd *s, const struct blocked *jobs, const struct cut *cu
 	}
 }
 
+/* threads worth starting for these products: each some ten microseconds of multiplications */
+static int
+threads_for(const struct blocked *jobs, int64_t n, int threads)
+{
+	double work = 0;
+	int64_t i;
+
+	for (i = 0; i < n; i++)
+		work += (double)jobs[i].m * (double)jobs[i].n * (double)jobs[i].k;
+	work = 1 + work / SHARE;
+	return work < threads ? (int)work : threads;
+}
+
 int
 cpu_blocked_run(const struct simd *s, const struct blocked *jobs, int64_t n, int threads, struct adds_error *err)
 {
@@ -182,6 +196,7 @@ cpu_blocked_run(const struct simd *s, const struct blocked *jobs, int64_t n, int
 
 	if (!cuts || !first)
 		goto out;
+	threads = threads_for(jobs, n, threads);
 	first[0] = 0;
 	for (i = 0; i < n; i++) {
 		cuts[i] = cut(s, &jobs[i], n, threads);

@@ -52,14 +52,17 @@ ceil_div(int64_t a, int64_t b)
 	return (a + b - 1) / b;
 }
 
-/* threads worth starting for work of so many elements */
+/* Threads worth starting for work of so many elements: to wake one that sleeps, and to wait for it, takes some 10 microseconds. */
 static inline int
 cpu_threads(const struct backend *b, int64_t elements)
 {
-	const int64_t most = 1 + elements / 8192;
+	const int64_t most = 1 + elements / 32768;
 
 	return (int)min_i64(b->threads, most);
 }
+
+/* wait.c: from now on so many threads that wait for each other go to sleep soon, unless the environment says how they wait. */
+void cpu_wait_asleep(int threads);
 
 static inline float
 bf16_to_f32(uint16_t x)
