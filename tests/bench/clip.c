@@ -1,28 +1,28 @@
 /* SPDX-License-Identifier: MIT
  *
  * clip.c - pictures a second of the image tower, labels a second of the text
- * tower, and the time to the first embedding; beside the first, what the
- * products alone would take at the machine's best (oneDNN, same shapes).
+ * tower and, of ViT-B/32, the time to the first embedding; in each precision
+ * that the processor has. The ceiling is what the products alone would take
+ * (oneDNN, same shapes, each at its best).
  *
- * usage: clip [--threads N] [--precision f32|bf16|int8] [--seconds S] [--json] [SHAPE …]
+ * usage: clip [SHAPE [LABELS]]
  * SHAPE: b32, b16, l14, l14-336, tinyclip-8m (default: b32). mkmodel is looked for in PATH.
  */
-#include <getopt.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <unistd.h>
 
 #include "../../kernels/cpu/product.h"
 #include "../../lib/clip/clip.h"
+#include "bench.h"
 
 static struct {
-	int threads, json;
-	double seconds;
+	const char *shape, *precision_name;
 	enum precision precision;
-	const char *precision_name;
-	char folder[64];
-} o = { .seconds = 3, .precision = PREC_F32, .precision_name = "f32" };
+	int threads; /* 0: all */
+	char folder[256];
+} o = { .shape = "b32", .precision = PREC_F32, .precision_name = "f32" };
+
+static const double SECONDS = 1.5; /* of one measurement at least */
 
 static void
 check(int rc, const struct adds_error *err)
@@ -31,30 +31,6 @@ check(int rc, const struct adds_error *err)
 		return;
 	fprintf(stderr, "clip: %s\n", err->msg);
 	exit(1);
-}
-
-static double
-now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static void
-report(const char *what, const char *shape, int batch, double value, const char *unit, double share)
-{
-	if (o.json)
-		printf("{\"bench\":\"clip\",\"what\":\"%s\",\"shape\":\"%s\",\"precision\":\"%s\",\"threads\":%d,\"batch\":%d,"
-		       "\"value\":%.4g,\"unit\":\"%s\",\"of_ceiling\":%.3f}\n",
-		       what, shape, o.precision_name, o.threads, batch, value, unit, share);
-	else if (share > 0)
-		printf("%-14s %-12s %-5s batch %-3d %9.4g %s (%.0f %% of the products' ceiling)\n", what, shape, o.precision_name, batch,
-		       value, unit, 100 * share);
-	else
-		printf("%-14s %-12s %-5s batch %-3d %9.4g %s\n", what, shape, o.precision_name, batch, value, unit);
-	fflush(stdout);
 }
 
 /* ---- the ceiling: one product ---- */
@@ -68,7 +44,7 @@ product_rate(struct products *ps, int64_t m, int64_t n, int64_t k)
 	void *a = calloc((size_t)(m * k), e), *b = calloc((size_t)(n * k), e), *c = calloc((size_t)(m * n), e);
 	struct adds_error err;
 	struct product p;
-	double best = 1e30, begin = now();
+	double best = 1e30, begin = bench_now();
 	int i;
 
 	memset(&p, 0, sizeof(p));
@@ -77,12 +53,12 @@ product_rate(struct products *ps, int64_t m, int64_t n, int64_t k)
 	p.at = p.bt = p.ct = bf16 ? DT_BF16 : DT_F32;
 	p.alpha = 1;
 	p.threads = o.threads;
-	for (i = 0; i < 3 || now() - begin < o.seconds / 8; i++) {
-		const double t = now();
+	for (i = 0; i < 2 || bench_now() - begin < SECONDS / 8; i++) {
+		const double t = bench_now();
 
 		check(cpu_product_run(ps, &p, c, a, b, NULL, &err), &err);
-		if (now() - t < best)
-			best = now() - t;
+		if (bench_now() - t < best)
+			best = bench_now() - t;
 	}
 	free(a);
 	free(b);
@@ -90,13 +66,13 @@ product_rate(struct products *ps, int64_t m, int64_t n, int64_t k)
 	return 2.0 * (double)m * (double)n * (double)k / best;
 }
 
-/* seconds that a picture's products take in a batch of 32, each at its best */
+/* seconds that a picture's products take in a batch, each at its best */
 static double
-ceiling(const struct adds_clip_config *c)
+ceiling(const struct adds_clip_config *c, int batch)
 {
 	struct adds_error err;
 	struct products *ps = cpu_products_new(&err);
-	const int64_t R = 32 * c->N, D = c->D, M = c->M;
+	const int64_t R = batch * c->N, D = c->D, M = c->M;
 	const double one = 2.0 * c->N * c->D;
 	double t;
 
@@ -105,33 +81,27 @@ ceiling(const struct adds_clip_config *c)
 	t += c->L * one * (double)D / product_rate(ps, R, D, D);
 	t += c->L * one * (double)M / product_rate(ps, R, M, D);
 	t += c->L * one * (double)M / product_rate(ps, R, D, M);
-	t += 2.0 * c->g * c->g * 3 * c->P * c->P * (double)D / product_rate(ps, 32 * c->g * c->g, D, 3 * c->P * c->P);
+	t += 2.0 * c->g * c->g * 3 * c->P * c->P * (double)D / product_rate(ps, batch * c->g * c->g, D, 3 * c->P * c->P);
 	cpu_products_free(ps);
 	return t;
 }
 
 /* ---- towers ---- */
 
+/* the folder of a model with random weights */
 static void
-make(const char *shape)
+make(void)
 {
-	char command[256];
+	char command[512];
 
-	snprintf(command, sizeof(command), "mkmodel --shape %s --act quick_gelu %s", shape, o.folder);
+	snprintf(o.folder, sizeof(o.folder), "%s/clip-%s", bench_folder(), o.shape);
+	if (access(o.folder, R_OK) == 0)
+		return;
+	snprintf(command, sizeof(command), "mkmodel --shape %s --act quick_gelu %s", o.shape, o.folder);
 	if (system(command)) {
 		fprintf(stderr, "clip: '%s' failed: is mkmodel in PATH?\n", command);
 		exit(1);
 	}
-}
-
-static void
-forget(void)
-{
-	char command[128];
-
-	snprintf(command, sizeof(command), "rm -rf %s", o.folder);
-	if (system(command))
-		exit(1);
 }
 
 static double
@@ -141,19 +111,19 @@ pictures(struct adds_clip *m, int batch)
 	const size_t bytes = (size_t)batch * (size_t)c->S * (size_t)c->S * 3;
 	uint8_t *tiles = malloc(bytes);
 	float *out = malloc((size_t)batch * (size_t)c->E * sizeof(*out));
-	double best = 1e30, begin = now();
+	double best = 1e30, begin = bench_now();
 	struct adds_error err;
 	size_t i;
 	int n;
 
 	for (i = 0; i < bytes; i++)
 		tiles[i] = (uint8_t)(i * 7 + i / 3001);
-	for (n = 0; n < 3 || now() - begin < o.seconds; n++) {
-		const double t = now();
+	for (n = 0; n < 2 || bench_now() - begin < SECONDS; n++) {
+		const double t = bench_now();
 
 		check(adds_clip_images(m, tiles, batch, ADDS_TOKENS_CLS, 1, out, &err), &err);
-		if (now() - t < best)
-			best = now() - t;
+		if (bench_now() - t < best)
+			best = bench_now() - t;
 	}
 	free(tiles);
 	free(out);
@@ -180,12 +150,12 @@ labels(struct adds_clip *m, int n)
 			ids[j] = j == at[i] ? c->V - 2 : j == at[i + 1] - 1 ? c->V - 1
 			                                                    : (int32_t)((i * 131 + j * 17) % (c->V - 2));
 	}
-	for (k = 0; k < 3; k++) {
-		const double t = now();
+	for (k = 0; k < 2; k++) {
+		const double t = bench_now();
 
 		check(adds_clip_texts(m, ids, at, n, 1, out, &err), &err);
-		if (now() - t < best)
-			best = now() - t;
+		if (bench_now() - t < best)
+			best = bench_now() - t;
 	}
 	free(ids);
 	free(at);
@@ -209,22 +179,24 @@ opened(struct backend **b, int image, int text)
 
 /* a process of its own: from its start to the first embedding */
 static void
-first(const char *program, const char *shape)
+first(const char *program)
 {
-	char command[256];
+	char command[512], name[64];
 	double best = 1e30;
 	int i;
 
-	snprintf(command, sizeof(command), "%s --first %s --threads %d --precision %s", program, o.folder, o.threads, o.precision_name);
+	snprintf(command, sizeof(command), "%s --first %s", program, o.folder);
 	for (i = 0; i < 5; i++) {
-		const double t = now();
+		const double t = bench_now();
 
 		if (system(command))
 			exit(1);
-		if (now() - t < best)
-			best = now() - t;
+		if (bench_now() - t < best)
+			best = bench_now() - t;
 	}
-	report("first picture", shape, 1, best, "s", 0);
+	snprintf(name, sizeof(name), "first picture %s", o.shape);
+	bench_line(name, "ADDS", best, "s", "less");
+	bench_line(name, "limit", 0.15, "s", "less");
 }
 
 static void
@@ -241,69 +213,88 @@ run_first(void)
 }
 
 static void
-bench(const char *program, const char *shape)
+bench_images(int threads, const int *batches, int n)
 {
 	struct backend *b;
 	struct adds_clip *m;
-	double best;
+	char name[128];
+	int i;
 
-	make(shape);
-	first(program, shape);
+	o.threads = threads;
 	m = opened(&b, 1, 0);
-	best = ceiling(adds_clip_config(m));
-	report("pictures", shape, 1, pictures(m, 1), "/s", pictures(m, 1) * best);
-	report("pictures", shape, 32, pictures(m, 32), "/s", pictures(m, 32) * best);
+	for (i = 0; i < n; i++) {
+		snprintf(name, sizeof(name), "image tower %s %s, batch %d, %s", o.shape, o.precision_name, batches[i],
+		         threads ? "1 thread" : "all cores");
+		bench_line(name, "ADDS", pictures(m, batches[i]), "pictures/s", "more");
+		if (o.precision != PREC_INT8) {
+			o.threads = b->threads;
+			bench_line(name, "ceiling", 1 / ceiling(adds_clip_config(m), batches[i]), "pictures/s", "more");
+		}
+	}
 	adds_clip_free(m);
 	backend_close(b);
+}
+
+static void
+bench_texts(int n)
+{
+	struct backend *b;
+	struct adds_clip *m;
+	char name[128];
+
+	o.threads = 0;
 	m = opened(&b, 0, 1);
-	report("labels", shape, 1000, labels(m, 1000), "/s", 0);
+	snprintf(name, sizeof(name), "text tower %s %s, all cores", o.shape, o.precision_name);
+	bench_line(name, "ADDS", labels(m, n), "labels/s", "more");
 	adds_clip_free(m);
 	backend_close(b);
-	forget();
+}
+
+/* 1: the processor has products of this precision */
+static int
+has(enum precision p)
+{
+	struct adds_error err;
+	struct backend *b = backend_open("cpu", 1, NULL, 0, &err);
+	int yes;
+
+	check(b ? 0 : -1, &err);
+	yes = backend_precision(b, p) == p;
+	backend_close(b);
+	return yes;
 }
 
 int
 main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "threads", 1, NULL, 'j' },
-		{ "precision", 1, NULL, 'p' },
-		{ "seconds", 1, NULL, 's' },
-		{ "json", 0, NULL, 'J' },
-		{ "first", 1, NULL, 'f' },
-		{ NULL, 0, NULL, 0 },
-	};
-	int c, cold = 0;
+	static const enum precision precisions[] = { PREC_F32, PREC_BF16, PREC_INT8 };
+	static const char *const names[] = { "f32", "bf16", "int8" };
+	int batches[] = { 1, 32 }, i;
 
-	snprintf(o.folder, sizeof(o.folder), "/tmp/adds-bench-clip-%ld", (long)time(NULL));
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1)
-		switch (c) {
-		case 'j':
-			o.threads = atoi(optarg);
-			break;
-		case 's':
-			o.seconds = atof(optarg);
-			break;
-		case 'J':
-			o.json = 1;
-			break;
-		case 'f':
-			cold = 1;
-			snprintf(o.folder, sizeof(o.folder), "%s", optarg);
-			break;
-		case 'p':
-			o.precision_name = optarg;
-			o.precision = strcmp(optarg, "bf16") == 0 ? PREC_BF16 : strcmp(optarg, "int8") == 0 ? PREC_INT8
-			                                                                                    : PREC_F32;
-			break;
-		default:
-			return 2;
-		}
-	if (cold)
+	if (argc > 2 && strcmp(argv[1], "--first") == 0) {
+		snprintf(o.folder, sizeof(o.folder), "%s", argv[2]);
 		run_first();
-	if (optind == argc)
-		bench(argv[0], "b32");
-	for (; optind < argc; optind++)
-		bench(argv[0], argv[optind]);
+	}
+	if (argc > 1)
+		o.shape = argv[1];
+	/* about as many rows for every shape, and what fits into minutes */
+	batches[1] = strcmp(o.shape, "b32") == 0 ? 32 : strcmp(o.shape, "b16") == 0 ? 8
+	                                        : strncmp(o.shape, "l14", 3) == 0   ? 4
+	                                                                            : 32;
+	make();
+	if (strcmp(o.shape, "b32") == 0)
+		first(argv[0]);
+	for (i = 0; i < 3; i++) {
+		o.precision = precisions[i];
+		o.precision_name = names[i];
+		if (!has(o.precision))
+			continue;
+		bench_images(0, batches, 2);
+		bench_images(1, batches, strncmp(o.shape, "l14", 3) == 0 ? 1 : 2);
+	}
+	o.precision = PREC_F32;
+	o.precision_name = "f32";
+	if (strcmp(o.shape, "b32") == 0)
+		bench_texts(argc > 2 ? atoi(argv[2]) : 1000);
 	return 0;
 }

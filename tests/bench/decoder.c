@@ -1,33 +1,25 @@
 /* SPDX-License-Identifier: MIT
  *
  * decoder.c - milliseconds a picture of a training step of the DM-decoder
- * (forward, loss, backward, AdamW) and of evaluation, by the clock and, on a
- * machine that others use too, of processor time; the best of five.
+ * (forward, loss, backward, AdamW), of evaluation, and of reading such a
+ * picture's features from a stream; the best of some rounds. The ceiling is the
+ * step's arithmetic at the rate of oneDNN's own product of the feed-forward layer.
  *
- * usage: decoder [THREADS [PRECISION [L T D BATCH]]]
- * THREADS 0 (all), PRECISION f32; without a shape: the three that are compared.
+ * usage: decoder L T D BATCH [PRECISION [DEVICE]]
  */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <time.h>
 
+#include "../../kernels/cpu/product.h"
 #include "../../kernels/philox.h"
 #include "../../lib/decoder/decoder.h"
+#include "bench.h"
 
-#define ROUNDS 5
+#define ROUNDS 4
 
 struct shape {
 	int64_t L, T;
 	int D;
 	int64_t batch;
-};
-
-static const struct shape shapes[] = {
-	{ 80, 1285, 768, 8 },
-	{ 80, 50, 512, 32 },
-	{ 1000, 257, 768, 4 },
 };
 
 struct bench {
@@ -50,25 +42,6 @@ check(int rc, const struct adds_error *err)
 		return;
 	fprintf(stderr, "decoder: %s\n", err->msg);
 	exit(1);
-}
-
-/* processor time of all threads */
-static double
-cpu(void)
-{
-	struct rusage u;
-
-	getrusage(RUSAGE_SELF, &u);
-	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + 1e-6 * (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
-}
-
-static double
-now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 /* device memory of n made-up numbers */
@@ -163,60 +136,51 @@ evaluate(struct bench *o)
 	check(o->b->ops->sync(o->b, &err), &err);
 }
 
-struct times {
-	double clock, cpu;
-};
-
-/* number 0: evaluation */
-static void
-time_one(struct bench *o, int number, struct times *best)
+/* milliseconds a picture at best; number 0: evaluation */
+static double
+best_of(struct bench *o, int64_t batch, int training)
 {
-	const double t = now(), c = cpu();
+	double best = 1e9;
+	int i;
 
-	if (number)
-		step(o, number);
-	else
-		evaluate(o);
-	best->clock = now() - t < best->clock ? now() - t : best->clock;
-	best->cpu = cpu() - c < best->cpu ? cpu() - c : best->cpu;
+	for (i = 0; i < ROUNDS; i++) {
+		const double t = bench_now();
+
+		if (training)
+			step(o, i + 1);
+		else
+			evaluate(o);
+		best = bench_now() - t < best ? bench_now() - t : best;
+	}
+	return 1e3 * best / (double)batch;
 }
 
 static void
-measure(struct bench *o, const struct shape *s)
+line(const char *what, const struct shape *s, const char *precision, const char *who, double ms)
 {
-	struct times train = { 1e9, 1e9 }, eval = { 1e9, 1e9 };
-	const double per = 1e3 / (double)s->batch;
-	int i;
+	char name[128];
 
-	prepare(o, s);
-	for (i = 0; i < ROUNDS; i++)
-		time_one(o, i + 1, &train);
-	for (i = 0; i < ROUNDS; i++)
-		time_one(o, 0, &eval);
-	printf("L %lld T %lld D %d batch %lld: step %.1f ms a picture (processor %.1f), evaluation %.1f (%.1f)\n", (long long)s->L,
-	       (long long)s->T, s->D, (long long)s->batch, per * train.clock, per * train.cpu, per * eval.clock, per * eval.cpu);
-	fflush(stdout);
-	finish(o);
+	snprintf(name, sizeof(name), "decoder %s L%lld T%lld D%d %s", what, (long long)s->L, (long long)s->T, s->D, precision);
+	bench_line(name, who, ms, "ms a picture", "less");
 }
 
 int
 main(int argc, char **argv)
 {
+	struct shape s = { 80, 1285, 768, 8 };
+	const char *precision = argc > 5 ? argv[5] : "f32";
 	struct bench o = { 0 };
 	struct adds_error err;
-	size_t i;
 
-	if (!(o.b = backend_open("auto", argc > 1 ? atoi(argv[1]) : 0, NULL, 0, &err)))
+	if (argc > 4)
+		s = (struct shape){ atoll(argv[1]), atoll(argv[2]), atoi(argv[3]), atoll(argv[4]) };
+	if (!(o.b = backend_open(argc > 6 ? argv[6] : "auto", 0, NULL, 0, &err)))
 		check(-1, &err);
-	o.prec = argc > 2 && !strcmp(argv[2], "bf16") ? PREC_BF16 : PREC_F32;
-	printf("# %s\n", o.b->device);
-	if (argc > 6) {
-		const struct shape s = { atoll(argv[3]), atoll(argv[4]), atoi(argv[5]), atoll(argv[6]) };
-
-		measure(&o, &s);
-	}
-	for (i = 0; argc <= 6 && i < sizeof(shapes) / sizeof(shapes[0]); i++)
-		measure(&o, &shapes[i]);
+	o.prec = backend_precision(o.b, strcmp(precision, "bf16") == 0 ? PREC_BF16 : PREC_F32);
+	prepare(&o, &s);
+	line("step", &s, precision, "ADDS", best_of(&o, s.batch, 1));
+	line("evaluation", &s, precision, "ADDS", best_of(&o, s.batch, 0));
+	finish(&o);
 	backend_close(o.b);
 	return 0;
 }

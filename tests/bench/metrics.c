@@ -1,27 +1,18 @@
 /* SPDX-License-Identifier: MIT
- * metrics.c - mAP and thresholds of a score matrix. Prints one line of JSON for
- * each; tests/bench/peers/metrics.py measures scikit-learn on such a matrix.
- * usage: metrics [PICTURES [LABELS [THREADS]]] */
+ *
+ * metrics.c - average precision of every label and thresholds, fitted to a
+ * score matrix; the most memory that both needed, beside twice the scores.
+ *
+ * usage: metrics [PICTURES [LABELS [THREADS]]]
+ */
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <time.h>
 
 #include "../../lib/metric/metrics.h"
 #include "../../lib/score/threshold.h"
+#include "bench.h"
 
 static struct adds_error err;
-
-static double
-now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static void
 need(int ok)
@@ -30,12 +21,6 @@ need(int ok)
 		return;
 	fprintf(stderr, "metrics: %s\n", *err.msg ? err.msg : "out of memory");
 	exit(1);
-}
-
-static double
-processor(void)
-{
-	return (double)clock() / CLOCKS_PER_SEC;
 }
 
 static double
@@ -76,15 +61,34 @@ numbered(int64_t n)
 	return v;
 }
 
-static void
-print(const char *what, const struct adds_scores *s, int threads, double seconds, double cpu, double value)
+static double
+average_precision(const struct adds_scores *s, int threads)
 {
-	struct rusage r;
+	const double start = bench_now();
+	double mean;
 
-	getrusage(RUSAGE_SELF, &r);
-	printf("{\"bench\":\"%s\",\"labels\":%lld,\"memory_per_score_byte\":%.3f,\"pictures\":%lld,\"processor\":%.3f,\"seconds\":%.3f,\"threads\":%d,\"value\":%.6f}\n",
-	       what, (long long)s->L, 1024 * (double)r.ru_maxrss / (4 * (double)(s->n * s->L)), (long long)s->n, cpu, seconds, threads, value);
-	fflush(stdout);
+	need(adds_mean_ap(&mean, NULL, NULL, s->scores, s->targets, NULL, s->n, s->L, 1, ADDS_AP_STEP, threads, &err) >= 0);
+	return bench_now() - start;
+}
+
+static double
+fit(const struct adds_scores *s, int threads)
+{
+	const double start = bench_now();
+	struct adds_thresholds t;
+
+	need(adds_thresholds_fit(&t, s, ADDS_FIT_F1, 0, 5, threads, &err) == 0);
+	adds_thresholds_release(&t);
+	return bench_now() - start;
+}
+
+static void
+line(const char *what, const struct adds_scores *s, const char *who, double value, const char *unit)
+{
+	char name[128];
+
+	snprintf(name, sizeof(name), "%s %lld x %lld", what, (long long)s->n, (long long)s->L);
+	bench_line(name, who, value, unit, "less");
 }
 
 int
@@ -92,8 +96,7 @@ main(int argc, char **argv)
 {
 	const int threads = argc > 3 ? atoi(argv[3]) : 2;
 	struct adds_scores s = { 0 };
-	struct adds_thresholds t;
-	double mean, start, began, cpu = INFINITY, best = INFINITY;
+	double ap = INFINITY, thresholds = INFINITY;
 	int round;
 
 	s.n = argc > 1 ? atoll(argv[1]) : 100000;
@@ -102,23 +105,13 @@ main(int argc, char **argv)
 	s.header.labels = numbered(s.L);
 	fill(&s);
 	for (round = 0; round < 3; round++) {
-		start = now();
-		began = processor();
-		need(adds_mean_ap(&mean, NULL, NULL, s.scores, s.targets, NULL, s.n, s.L, 1, ADDS_AP_STEP, threads, &err) >= 0);
-		best = fmin(best, now() - start);
-		cpu = fmin(cpu, processor() - began);
+		ap = fmin(ap, average_precision(&s, threads));
+		thresholds = fmin(thresholds, fit(&s, threads));
 	}
-	print("mAP", &s, threads, best, cpu, mean);
-	for (best = cpu = INFINITY, round = 0; round < 3; round++) {
-		start = now();
-		began = processor();
-		need(adds_thresholds_fit(&t, &s, ADDS_FIT_F1, 0, 5, threads, &err) == 0);
-		best = fmin(best, now() - start);
-		cpu = fmin(cpu, processor() - began);
-		mean = t.global.f1;
-		adds_thresholds_release(&t);
-	}
-	print("thresholds", &s, threads, best, cpu, mean);
+	line("average precision", &s, "ADDS", ap, "s");
+	line("thresholds", &s, "ADDS", thresholds, "s");
+	line("memory of metrics", &s, "ADDS", bench_peak(RUSAGE_SELF), "MB");
+	line("memory of metrics", &s, "limit", 2 * 4e-6 * (double)(s.n * s.L) / 1.048576, "MB");
 	adds_vocab_free(s.header.labels);
 	free(s.scores);
 	free(s.targets);

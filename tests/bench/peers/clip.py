@@ -2,13 +2,16 @@
 # SPDX-License-Identifier: MIT
 """clip.py - the same towers with random weights in PyTorch and ONNX Runtime: pictures and labels a second
 
-usage: clip.py torch|onnx [SHAPE [THREADS]]      (SHAPE: b32, b16, l14, l14-336)
+usage: clip.py [SHAPE]      (SHAPE: b32, b16, l14, l14-336)
 
-The folder of the ONNX files is $TMPDIR (/tmp). The environment is made by tests/bench/peers/setup.
+Each peer and number of threads is a process of its own: clip.py SHAPE onnx|torch THREADS.
+The ONNX files are left in $BENCH_DIR.
 """
 import os
+import subprocess
 import sys
-import time
+
+from peer import CORES, CPU, FOLDER, best, line
 
 SHAPES = {  # S, P, D, L, H, E; text d, l, h
     "b32": (224, 32, 768, 12, 12, 512, 512, 12, 8),
@@ -18,14 +21,14 @@ SHAPES = {  # S, P, D, L, H, E; text d, l, h
 }
 
 
-def best(run, least=3, seconds=4.0):
-    times, begin = [], time.time()
-    run()
-    while len(times) < least or time.time() - begin < seconds:
-        t = time.time()
-        run()
-        times.append(time.time() - t)
-    return min(times)
+def batches(name, threads):
+    """as tests/bench/clip.c has them"""
+    many = {"b32": 32, "b16": 8}.get(name, 4)
+    return (1,) if threads == 1 and name.startswith("l14") else (1, many)
+
+
+def tower(name, precision, batch, threads):
+    return f"image tower {name} {precision}, batch {batch}, {'1 thread' if threads == 1 and CORES > 1 else 'all cores'}"
 
 
 def onnx_model(path, shape):
@@ -91,22 +94,36 @@ def onnx_model(path, shape):
     onnx.save(model, path, save_as_external_data=True, location=os.path.basename(path) + ".data")
 
 
+def onnx_int8(path):
+    """weights per channel, activations per tensor as they come: its dynamic quantisation"""
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    to = path.replace(".onnx", "-int8.onnx")
+    if not os.path.exists(to):
+        quantize_dynamic(path, to, per_channel=True, weight_type=QuantType.QInt8, use_external_data_format=True)
+    return to
+
+
 def run_onnx(name, threads):
     import numpy as np
     import onnxruntime as ort
 
     shape = SHAPES[name]
-    path = os.path.join(os.environ.get("TMPDIR", "/tmp"), f"adds-peer-{name}.onnx")
+    path = os.path.join(FOLDER, f"peer-{name}.onnx")
     if not os.path.exists(path):
         onnx_model(path, shape)
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
-    session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    for batch in (1, 32):
-        x = np.random.rand(batch, 3, shape[0], shape[0]).astype(np.float32)
-        t = best(lambda: session.run(None, {"pixels": x}))
-        print(f"onnxruntime {ort.__version__}  {name} f32 batch {batch:2d} threads {threads}: {batch / t:.4g} pictures/s", flush=True)
+    vnni = "avx512_vnni" in CPU or "avx_vnni" in CPU
+    for precision in ["f32"] + ["int8"] * vnni:
+        session = ort.InferenceSession(onnx_int8(path) if precision == "int8" else path, options, providers=["CPUExecutionProvider"])
+        for batch in batches(name, threads):
+            x = np.random.rand(batch, 3, shape[0], shape[0]).astype(np.float32)
+            rate = batch / best(lambda: session.run(None, {"pixels": x}))
+            line(tower(name, precision, batch, threads), "ONNX Runtime", rate, "pictures/s", "more", version=ort.__version__)
+            if precision == "f32" and "avx512_bf16" in CPU:
+                line(tower(name, "bf16", batch, threads), "ONNX Runtime f32", rate, "pictures/s", "more", version=ort.__version__)
 
 
 def run_torch(name, threads):
@@ -161,26 +178,27 @@ def run_torch(name, threads):
     S, P, D, L, H, E, d, l, h = SHAPES[name]
     with torch.inference_mode():
         m = Image(S, P, D, L, H, E).eval()
-        for dtype in [torch.float32] + ([torch.bfloat16] if "bf16" in open("/proc/cpuinfo").read() else []):
+        for precision, dtype in [("f32", torch.float32)] + [("bf16", torch.bfloat16)] * ("avx512_bf16" in CPU):
             m = m.to(dtype)
-            for batch in (1, 32):
+            for batch in batches(name, threads):
                 x = torch.rand(batch, 3, S, S, dtype=dtype)
-                t = best(lambda: m(x))
-                print(f"torch {torch.__version__}  {name} {str(dtype)[6:]} batch {batch:2d} threads {threads}: {batch / t:.4g} pictures/s",
-                      flush=True)
+                line(tower(name, precision, batch, threads), "PyTorch", batch / best(lambda: m(x)), "pictures/s", "more", version=torch.__version__)
+        if name != "b32" or threads == 1:
+            return
         m = Text(d, l, h, E).eval()
-        ids = torch.zeros(32, 77, dtype=torch.long)
+        ids = torch.zeros(64, 77, dtype=torch.long)
         ids[:, 0], ids[:, 8] = 49406, 49407
-        t = best(lambda: m(ids))
-        print(f"torch {torch.__version__}  {name} float32 text padded to 77, threads {threads}: {32 / t:.4g} labels/s", flush=True)
+        line(f"text tower {name} f32, all cores", "PyTorch", 64 / best(lambda: m(ids)), "labels/s", "more", version=torch.__version__)
 
 
 def main():
-    if len(sys.argv) < 2 or sys.argv[1] not in ("torch", "onnx"):
-        sys.exit(__doc__)
-    name = sys.argv[2] if len(sys.argv) > 2 else "b32"
-    threads = int(sys.argv[3]) if len(sys.argv) > 3 else os.cpu_count()
-    (run_torch if sys.argv[1] == "torch" else run_onnx)(name, threads)
+    name = sys.argv[1] if len(sys.argv) > 1 else "b32"
+    if len(sys.argv) > 3:
+        (run_torch if sys.argv[2] == "torch" else run_onnx)(name, int(sys.argv[3]))
+        return
+    for threads in sorted({1, CORES}, reverse=True):
+        for peer in ("onnx", "torch"):
+            subprocess.run([sys.executable, __file__, name, peer, str(threads)], check=True)
 
 
 main()

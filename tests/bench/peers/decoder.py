@@ -1,21 +1,21 @@
 #!/usr/bin/env python3
 """decoder.py - the same training step as tests/bench/decoder.c, in PyTorch
 
-usage: decoder.py [THREADS [compile] [bf16]]
+usage: decoder.py L T D BATCH [PRECISION]
 
-The module of examples/load_checkpoint.py on batches [B, L, D] and [B, T, D], ASL and
-AdamW (fused where PyTorch has it for the CPU).
+The module of examples/load_checkpoint.py on batches [B, L, D] and [B, T, D], ASL and AdamW (fused where PyTorch has it for
+the CPU); as it is, and compiled where there is a compiler for it.
 """
 import os
 import sys
-import time
 
 import torch
+from peer import CORES, best, line
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..", "examples"))
 from load_checkpoint import Model  # noqa: E402
 
-ROUNDS = 5
+ROUNDS = 3
 
 
 def logits(model, labels, tokens):
@@ -51,34 +51,28 @@ def measure(labels, tokens, width, batch, compiled, bf16):
         out.backward()
         opt.step()
 
-    train = times(step)
+    def show(what, run):
+        ms = 1e3 * best(run, ROUNDS, 0) / batch
+        line(f"decoder {what} L{labels} T{tokens} D{width} {'bf16' if bf16 else 'f32'}", "PyTorch", ms, "ms a picture", "less",
+             version=torch.__version__, compiled=int(compiled))
+
+    show("step", step)
+    if compiled:
+        return
     model.eval()
     with torch.no_grad():
-        evaluation = times(lambda: logits(model, q, v))
-    print(
-        "L %d T %d D %d batch %d: step %.1f ms a picture (processor %.1f), evaluation %.1f (%.1f)"
-        % (labels, tokens, width, batch, *[1e3 * x / batch for x in train + evaluation]),
-        flush=True,
-    )
-
-
-def times(f):
-    """the best of ROUNDS by the clock, and of processor time"""
-    clock = cpu = 1e9
-    for _ in range(ROUNDS):
-        t, c = time.perf_counter(), time.process_time()
-        f()
-        clock, cpu = min(clock, time.perf_counter() - t), min(cpu, time.process_time() - c)
-    return clock, cpu
+        show("evaluation", lambda: logits(model, q, v))
 
 
 def main():
-    threads = int(sys.argv[1]) if len(sys.argv) > 1 else 2
-    torch.set_num_threads(threads)
-    compiled, bf16 = "compile" in sys.argv, "bf16" in sys.argv
-    print("# PyTorch %s, %d threads%s%s" % (torch.__version__, threads, ", compiled" * compiled, ", bf16" * bf16))
-    for shape in ((80, 1285, 768, 8), (80, 50, 512, 32), (1000, 257, 768, 4)):
-        measure(*shape, compiled, bf16)
+    labels, tokens, width, batch = [int(a) for a in sys.argv[1:5]] or (80, 1285, 768, 8)
+    bf16 = "bf16" in sys.argv
+    torch.set_num_threads(CORES)
+    for compiled in (False, True):
+        try:
+            measure(labels, tokens, width, batch, compiled, bf16)
+        except Exception as e:  # no compiler, or none that it can use
+            print(f"# compiled: {type(e).__name__}", file=sys.stderr)
 
 
 if __name__ == "__main__":
