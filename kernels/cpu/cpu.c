@@ -87,7 +87,6 @@ cpu_open(int threads, struct adds_error *err)
 	b->threads = threads > 0 ? threads : omp_get_num_procs();
 	b->bf16 = traits.bf16;
 	b->int8 = traits.int8;
-	cpu_wait_asleep(b->threads);
 	s->steady = traits.steady;
 	s->simd = cpu_simd_best(traits.avx512);
 	snprintf(b->device, sizeof(b->device), "cpu, %d thread%s, %s", b->threads, b->threads == 1 ? "" : "s",

@@ -61,9 +61,6 @@ cpu_threads(const struct backend *b, int64_t elements)
 	return (int)min_i64(b->threads, most);
 }
 
-/* wait.c: from now on so many threads that wait for each other go to sleep soon, unless the environment says how they wait. */
-void cpu_wait_asleep(int threads);
-
 static inline float
 bf16_to_f32(uint16_t x)
 {
