@@ -164,7 +164,7 @@ figures: all $(TOOLS)
 
 # ---- a fresh machine ----
 DEPS = gcc libc6-dev make pkg-config libzstd-dev libcjson-dev libjpeg-dev libpng-dev libwebp-dev libutf8proc-dev \
-	libxxhash-dev libssl-dev zlib1g-dev libdnnl-dev check mandoc
+	libxxhash-dev libssl-dev zlib1g-dev libdnnl-dev check mandoc zstd
 deps:
 	@missing=; for p in $(DEPS); do \
 		dpkg-query -W -f='$${Status}\n' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; \

@@ -106,8 +106,8 @@ X
 
 # a test of status 1 with all three descriptors at a terminal, or a skipped one
 on_terminal() { # name, command
-	if ! command -v script >/dev/null; then
-		skip "$1 (script is not installed)"
+	if ! script -qec true /dev/null >/dev/null 2>&1; then
+		skip "$1 (script makes no terminal here)"
 		return 1
 	fi
 	printf '%s\n' "$2" >usual.tty
