@@ -131,6 +131,15 @@ $(BUILD)/tests/unit/main.o: $(BUILD)/suites.h
 $(BUILD)/tests/unit/main.o: EXTRA_CFLAGS = -I$(BUILD)
 $(BUILD)/unit: $(call obj,$(UNIT_SRC)) $(LIBS)
 	$(Q)$(link) $$(pkg-config --libs check)
+# the same over a device whose memory the host cannot touch: unit tests, and the programs that compute
+FOREIGN_OBJ = $(BUILD)/tests/foreign/wrap.o $(BUILD)/tests/unit/foreign.o
+FOREIGN = $(patsubst %,$(BUILD)/foreign/%,unit adds-encode-text adds-pyramid adds-train adds-eval)
+$(BUILD)/foreign/unit: $(call obj,$(UNIT_SRC)) $(BUILD)/tests/foreign/wrap.o $(LIBS)
+	@mkdir -p $(@D)
+	$(Q)$(link) -Wl,--wrap=cpu_open $$(pkg-config --libs check)
+$(BUILD)/foreign/adds-%: $(BUILD)/cmd/adds-%.o $(call obj,$(CMD_SRC)) $(FOREIGN_OBJ) $(LIBS)
+	@mkdir -p $(@D)
+	$(Q)$(link) -Wl,--wrap=cpu_open
 $(BUILD)/tools/%: $(BUILD)/tests/tools/%.o $(LIBS)
 	@mkdir -p $(@D)
 	$(Q)$(link)
@@ -155,7 +164,7 @@ bench-device: $(BUILD)/bench/kernels
 	$(BUILD)/bench/kernels
 
 # ---- check ----
-check: all $(BUILD)/device $(BUILD)/unit $(TOOLS) $(FUZZERS)
+check: all $(BUILD)/device $(BUILD)/unit $(FOREIGN) $(TOOLS) $(FUZZERS)
 	@BUILD='$(CURDIR)/$(BUILD)' sh tests/run
 bench: all $(BENCHES) $(TOOLS)
 	@BUILD='$(CURDIR)/$(BUILD)' sh tests/bench/run

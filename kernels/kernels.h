@@ -8,7 +8,9 @@
  * - Pointers in a struct mat are device memory (on the CPU: memory). Host
  *   arrays are said to be host arrays. Only put, get, and functions that say
  *   so, read or write host memory; a call may return before it has finished,
- *   until get or sync.
+ *   until get or sync. Host arrays are the caller's again when a call returns
+ *   (send and fetch excepted).
+ * - One thread at a time; wait alone may be called from any.
  * - A matrix is row-major; row r begins at element r·ld. rows or cols may be
  *   0: the call then does nothing (products with an empty inner dimension
  *   write zeros, or beta·C).
@@ -139,7 +141,10 @@ struct resample_plan {
 };
 
 struct backend;
-struct packed; /* a weight matrix, prepared for linear */
+struct packed;    /* a weight matrix, prepared for linear */
+struct recording; /* of calls, see replay */
+
+#define BACKEND_MARKS 8
 
 struct backend_ops {
 	const char *name; /* "cpu", "cuda" */
@@ -153,6 +158,27 @@ struct backend_ops {
 	int (*copy)(struct backend *b, struct mat y, struct mat x, struct adds_error *err); /* same type, strides may differ */
 	int (*fill)(struct backend *b, struct mat y, float value, struct adds_error *err);
 	int (*sync)(struct backend *b, struct adds_error *err);
+
+	/* ---- copies beside the computation ---- */
+
+	/* Host memory that send and fetch copy from and to without a detour. host_release waits for nothing; p may be NULL. */
+	int (*host_alloc)(struct backend *b, void **p, size_t bytes, struct adds_error *err);
+	void (*host_release)(struct backend *b, void *p);
+	/* As put, from memory of host_alloc, which must stay as it is until wait has returned for a later mark. Calls behind it
+	 * see the bytes; it need not wait for calls before it, so none of those that is unfinished may use dst. */
+	int (*send)(struct backend *b, void *dst, const void *host, size_t bytes, struct adds_error *err);
+	/* As get, into memory of host_alloc, but only begun: the bytes are there when wait has returned for a later mark. */
+	int (*fetch)(struct backend *b, void *host, const void *src, size_t bytes, struct adds_error *err);
+	/* Mark n (0 … BACKEND_MARKS-1) is the place reached now; wait returns when all calls before mark n have finished. */
+	int (*mark)(struct backend *b, int n, struct adds_error *err);
+	int (*wait)(struct backend *b, int n, struct adds_error *err);
+
+	/* Runs calls(arg, err), which must be the same calls of this table with the same arguments (contents of host arrays
+	 * included) each time, none of which allocates, waits, or copies from or to the host. *r, NULL at first, may keep a
+	 * recording of them, so that later runs need not call. forget frees it (r may be NULL). */
+	int (*replay)(struct backend *b, struct recording **r, int (*calls)(void *arg, struct adds_error *err), void *arg,
+	              struct adds_error *err);
+	void (*forget)(struct backend *b, struct recording *r);
 
 	/* ---- products ---- */
 
@@ -208,7 +234,7 @@ struct backend_ops {
 	int (*convert)(struct backend *b, struct mat y, struct mat x, struct adds_error *err); /* between f32, bf16, f16 */
 
 	/* ---- elements (f32) ---- */
-	int (*axpby)(struct backend *b, struct mat y, float alpha, struct mat x, float beta, struct adds_error *err); /* Y = alpha·X + beta·Y; beta 0: Y not read */
+	int (*axpby)(struct backend *b, struct mat y, float alpha, struct mat x, float beta, struct adds_error *err); /* Y = alpha·X + beta·Y; beta 0: Y not read; may be the same */
 	int (*mul)(struct backend *b, struct mat y, struct mat x, struct mat z, struct adds_error *err);            /* Y = X·Z; may be the same */
 	int (*exp_affine)(struct backend *b, struct mat y, struct mat x, float alpha, float beta, struct adds_error *err); /* Y = exp(alpha·X + beta); may be the same */
 	int (*add_row)(struct backend *b, struct mat y, float alpha, const float *row, struct adds_error *err);     /* Y[r,c] += alpha·row[c] */
@@ -267,6 +293,7 @@ struct backend {
 	int bf16, int8;       /* 1: products of that precision run in it; else they run in f32 (asked with backend_precision) */
 	char device[64];      /* what it is, for -v: "cpu, 2 threads, AVX2" */
 	size_t packed_bytes;  /* copies of weights made for products, beside those used in place */
+	size_t memory;        /* bytes of memory of its own that were free when it was opened; 0: it works in the host's */
 	void *state;          /* the backend's own */
 };
 

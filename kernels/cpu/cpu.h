@@ -103,6 +103,12 @@ int cpu_get(struct backend *b, void *host, const void *src, size_t bytes, struct
 int cpu_copy(struct backend *b, struct mat y, struct mat x, struct adds_error *err);
 int cpu_fill(struct backend *b, struct mat y, float value, struct adds_error *err);
 int cpu_sync(struct backend *b, struct adds_error *err);
+int cpu_host_alloc(struct backend *b, void **p, size_t bytes, struct adds_error *err);
+void cpu_host_release(struct backend *b, void *p);
+int cpu_mark(struct backend *b, int n, struct adds_error *err);
+int cpu_replay(struct backend *b, struct recording **r, int (*calls)(void *arg, struct adds_error *err), void *arg,
+               struct adds_error *err);
+void cpu_forget(struct backend *b, struct recording *r);
 
 /* linear.c, gemm.c */
 int cpu_pack(struct backend *b, struct packed **out, const void *w, enum dtype t, int64_t n, int64_t k, int transposed,

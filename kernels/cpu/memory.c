@@ -114,3 +114,41 @@ cpu_sync(struct backend *b, struct adds_error *err)
 	(void)err;
 	return 0;
 }
+
+int
+cpu_host_alloc(struct backend *b, void **p, size_t bytes, struct adds_error *err)
+{
+	return cpu_alloc(b, p, bytes, err);
+}
+
+void
+cpu_host_release(struct backend *b, void *p)
+{
+	cpu_release(b, p);
+}
+
+int
+cpu_mark(struct backend *b, int n, struct adds_error *err)
+{
+	(void)b;
+	(void)err;
+	assert(n >= 0 && n < BACKEND_MARKS);
+	(void)n;
+	return 0;
+}
+
+int
+cpu_replay(struct backend *b, struct recording **r, int (*calls)(void *arg, struct adds_error *err), void *arg,
+           struct adds_error *err)
+{
+	(void)b;
+	(void)r;
+	return calls(arg, err);
+}
+
+void
+cpu_forget(struct backend *b, struct recording *r)
+{
+	(void)b;
+	(void)r;
+}

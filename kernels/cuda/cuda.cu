@@ -46,8 +46,17 @@ state_free(struct cuda_state *s)
 	for (i = 0; i < RING_SLOTS; i++)
 		if (s->sent[i])
 			cudaEventDestroy(s->sent[i]);
+	for (i = 0; i < BACKEND_MARKS; i++)
+		if (s->marks[i])
+			cudaEventDestroy(s->marks[i]);
+	if (s->arrived)
+		cudaEventDestroy(s->arrived);
+	if (s->made)
+		cudaEventDestroy(s->made);
 	if (s->ring)
 		cudaFreeHost(s->ring);
+	if (s->up)
+		cudaStreamDestroy(s->up);
 	if (s->stream)
 		cudaStreamDestroy(s->stream);
 	cudaGetLastError();
@@ -71,6 +80,14 @@ static const struct backend_ops cuda_ops = {
 	.copy = cuda_copy,
 	.fill = cuda_fill,
 	.sync = cuda_sync,
+	.host_alloc = cuda_host_alloc,
+	.host_release = cuda_host_release,
+	.send = cuda_send,
+	.fetch = cuda_fetch,
+	.mark = cuda_mark,
+	.wait = cuda_wait,
+	.replay = cuda_replay,
+	.forget = cuda_forget,
 	.pack = cuda_pack,
 	.unpack = cuda_unpack,
 	.linear = cuda_linear,
@@ -153,9 +170,14 @@ state_init(struct cuda_state *s, struct adds_error *err)
 	CU(cudaSetDevice(s->device));
 	TRY(keep_memory(s->device, err));
 	CU(cudaStreamCreateWithFlags(&s->stream, cudaStreamNonBlocking));
+	CU(cudaStreamCreateWithFlags(&s->up, cudaStreamNonBlocking));
+	CU(cudaEventCreateWithFlags(&s->arrived, cudaEventDisableTiming));
+	CU(cudaEventCreateWithFlags(&s->made, cudaEventDisableTiming));
 	CU(cudaMallocHost((void **)&s->ring, (size_t)RING_SLOTS * RING_BYTES));
 	for (i = 0; i < RING_SLOTS; i++)
 		CU(cudaEventCreateWithFlags(&s->sent[i], cudaEventDisableTiming));
+	for (i = 0; i < BACKEND_MARKS; i++)
+		CU(cudaEventCreateWithFlags(&s->marks[i], cudaEventDisableTiming | cudaEventBlockingSync));
 	return library_open(&s->library, err);
 }
 
@@ -165,6 +187,7 @@ cuda_open(int device, int threads, struct adds_error *err)
 	struct cudaDeviceProp prop;
 	struct cuda_state *s;
 	struct backend *b;
+	size_t all;
 
 	if (look_for(device, &prop, err) < 0)
 		return NULL;
@@ -186,6 +209,7 @@ cuda_open(int device, int threads, struct adds_error *err)
 		cuda_close(b);
 		return NULL;
 	}
+	cudaMemGetInfo(&b->memory, &all);
 	snprintf(b->device, sizeof(b->device), "cuda:%d, %.32s%s", device, prop.name, s->library ? "" : ", without cuBLASLt");
 	return b;
 }

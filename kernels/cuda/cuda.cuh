@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * cuda.cuh - what the files of the CUDA backend share. Everything runs on one
- * stream, in order. No sum depends on timing: there are no atomics, and the
- * order of every reduction follows from the shape alone.
+ * stream, in order, but for the copies of send, which have a stream of their
+ * own. No sum depends on timing: there are no atomics, and the order of every
+ * reduction follows from the shape alone.
  */
 #ifndef CUDA_CUH
 #define CUDA_CUH
@@ -31,7 +32,11 @@ struct room {
 
 struct cuda_state {
 	int device, processors;
-	cudaStream_t stream;
+	cudaStream_t stream;          /* of everything but send */
+	cudaStream_t up;              /* of send, and of what a recording uploads */
+	cudaEvent_t arrived, made;    /* the last copy of up; the last allocation */
+	cudaEvent_t marks[BACKEND_MARKS];
+	struct recording *recording;  /* the calls are being recorded, not run; or NULL */
 	struct room scratch; /* intermediate results */
 	struct room arrays;  /* host arrays of the call, uploaded */
 	char *ring;          /* pinned, RING_SLOTS · RING_BYTES */
@@ -76,6 +81,9 @@ struct cuda_state *cuda_enter(const struct backend *b);
 int cuda_scratch(struct cuda_state *s, void **p, size_t bytes, struct adds_error *err);
 int cuda_upload(struct cuda_state *s, struct upload *list, int n, struct adds_error *err);
 int cuda_put_bytes(struct cuda_state *s, void *dst, const void *host, size_t bytes, struct adds_error *err);
+
+/* replay.cu: device memory with these bytes, as long as the recording lives */
+int recording_keep(struct cuda_state *s, void **device, const void *host, size_t bytes, struct adds_error *err);
 
 static inline struct upload
 upload_segs(struct segs g)
@@ -330,6 +338,19 @@ int cuda_get(struct backend *b, void *host, const void *src, size_t bytes, struc
 int cuda_copy(struct backend *b, struct mat y, struct mat x, struct adds_error *err);
 int cuda_fill(struct backend *b, struct mat y, float value, struct adds_error *err);
 int cuda_sync(struct backend *b, struct adds_error *err);
+
+/* copies.cu */
+int cuda_host_alloc(struct backend *b, void **p, size_t bytes, struct adds_error *err);
+void cuda_host_release(struct backend *b, void *p);
+int cuda_send(struct backend *b, void *dst, const void *host, size_t bytes, struct adds_error *err);
+int cuda_fetch(struct backend *b, void *host, const void *src, size_t bytes, struct adds_error *err);
+int cuda_mark(struct backend *b, int n, struct adds_error *err);
+int cuda_wait(struct backend *b, int n, struct adds_error *err);
+
+/* replay.cu */
+int cuda_replay(struct backend *b, struct recording **r, int (*calls)(void *arg, struct adds_error *err), void *arg,
+               struct adds_error *err);
+void cuda_forget(struct backend *b, struct recording *r);
 
 /* linear.cu, gemm.cu; struct packed is linear.cu's */
 int cuda_pack(struct backend *b, struct packed **out, const void *w, enum dtype t, int64_t n, int64_t k, int transposed,

@@ -11,6 +11,8 @@ room_grow(struct cuda_state *s, struct room *room, size_t bytes, struct adds_err
 {
 	if (bytes <= room->size)
 		return 0;
+	if (s->recording) /* what was recorded so far would be left without its memory */
+		return adds_fail(err, ADDS_EDEVICE, "calls that are recorded need more working memory than in the run before");
 	if (room->p)
 		CU(cudaFreeAsync(room->p, s->stream));
 	room->p = NULL;
@@ -54,6 +56,10 @@ cuda_upload(struct cuda_state *s, struct upload *list, int n, struct adds_error 
 	size_t bytes = 0;
 	int i;
 
+	for (i = 0; s->recording && i < n; i++)
+		TRY(recording_keep(s, &list[i].device, list[i].host, list[i].bytes, err));
+	if (s->recording)
+		return 0;
 	for (i = 0; i < n; i++)
 		bytes += (list[i].bytes + ALIGN) / ALIGN * ALIGN;
 	TRY(room_grow(s, &s->arrays, bytes, err));
@@ -75,8 +81,11 @@ cuda_alloc(struct backend *b, void **p, size_t bytes, struct adds_error *err)
 
 	*p = NULL;
 	e = cudaMallocAsync(p, bytes ? bytes : 1, s->stream);
-	if (e == cudaSuccess)
+	if (e == cudaSuccess) { /* it is there for those who come behind; send has a stream of its own */
+		CU(cudaEventRecord(s->made, s->stream));
+		CU(cudaStreamWaitEvent(s->up, s->made, 0));
 		return 0;
+	}
 	*p = NULL;
 	if (e != cudaErrorMemoryAllocation)
 		return cuda_fail(err, e, "cudaMallocAsync");

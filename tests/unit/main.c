@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * main.c - all suites of unit tests. suites.h is made by the Makefile
- * from the names of the test_*.c files. */
+ * main.c - all suites of unit tests, or those that are named. suites.h is made
+ * by the Makefile from the names of the test_*.c files. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,8 +67,19 @@ scratch(void)
 	return folder;
 }
 
+static int
+wanted(const char *name, int argc, char **argv)
+{
+	int i;
+
+	for (i = 1; i < argc; i++)
+		if (strcmp(argv[i], name) == 0)
+			return 1;
+	return argc == 1;
+}
+
 int
-main(void)
+main(int argc, char **argv)
 {
 	SRunner *r = srunner_create(NULL);
 	char command[128];
@@ -77,7 +88,9 @@ main(void)
 	snprintf(folder, sizeof(folder), "/tmp/adds-unit-XXXXXX");
 	if (!mkdtemp(folder))
 		return 1;
-#define SUITE(name) srunner_add_suite(r, name##_suite());
+#define SUITE(name) \
+	if (wanted(#name, argc, argv)) \
+		srunner_add_suite(r, name##_suite());
 #include "suites.h"
 #undef SUITE
 	srunner_run_all(r, CK_NORMAL);
