@@ -255,6 +255,14 @@ show_progress(const struct adds_forward *f)
 	             s > 0 ? (double)f->pictures / s : 0, (unsigned long long)f->found, (unsigned long long)f->errors);
 }
 
+static void
+say_plan(const struct adds_forward *f)
+{
+	if (f->halved)
+		warn("the device has no memory for %d tiles at once: %d", f->halved, f->batch);
+	say("%d tiles at once, in %.1f MB of the device's memory beside the weights", f->batch, 1e-6 * (double)f->device_bytes);
+}
+
 static struct adds_cache *
 open_cache(const struct adds_settings *s, uint64_t limit)
 {
@@ -305,8 +313,10 @@ run(struct adds_settings *s, const char *input)
 	make_settings(s);
 	f.threads = threads ? (int)threads : (int)sysconf(_SC_NPROCESSORS_ONLN);
 	if (!f.batch)
-		f.batch = strcmp(s->device, "cuda") == 0 ? 256 : 32;
+		f.batch = b->memory ? 256 : 32;
+	f.backend = b;
 	f.progress = show_progress;
+	f.planned = say_plan;
 	if (cache_dir)
 		f.cache = open_cache(s, limit);
 	if (!(f.out = adds_writer_open(output, &(struct adds_writer_options){ (int)level, 1 }, &err)))

@@ -4,21 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model.h"
-
-/* what one go over some tiles needs to know */
-struct go {
-	int64_t n; /* tiles */
-	enum adds_tokens tokens;
-	int pool, unit;    /* windows; 1: unit length */
-	int per_tile;      /* tokens that a tile gives */
-	int64_t rows;      /* of the matrix of joint vectors that windows read from */
-	struct segs tiles; /* rows of each tile in the residual stream */
-	struct segs heads; /* the same of the joint vectors */
-	int32_t *pick;     /* class tokens' rows */
-	int32_t *index;    /* rows of each token's window, token by token */
-	struct segs windows;
-};
+#include "image.h"
 
 int
 adds_clip_tile_tokens(const struct adds_clip *m, enum adds_tokens tokens, int pool)
@@ -31,9 +17,11 @@ adds_clip_tile_tokens(const struct adds_clip *m, enum adds_tokens tokens, int po
 
 /* ---- rows and windows ---- */
 
-static void
-release(struct go *o)
+void
+adds_clip_go_release(struct adds_clip_go *o)
 {
+	free((void *)(uintptr_t)o->patches.at);
+	free((void *)(uintptr_t)o->ones.at);
 	free((void *)(uintptr_t)o->tiles.at);
 	free((void *)(uintptr_t)o->heads.at);
 	free((void *)(uintptr_t)o->windows.at);
@@ -44,7 +32,7 @@ release(struct go *o)
 /* The tokens of one tile: its class token's row, then windows of its patches, which begin at row first. Entries go
  * behind *used; at gets the end of each. */
 static int64_t *
-tile_windows(const struct go *o, int64_t *at, int64_t *used, int64_t cls, int64_t first, int g)
+tile_windows(const struct adds_clip_go *o, int64_t *at, int64_t *used, int64_t cls, int64_t first, int g)
 {
 	const int K = o->pool, side = (g + K - 1) / K;
 	int r, c, i, j;
@@ -66,7 +54,8 @@ tile_windows(const struct go *o, int64_t *at, int64_t *used, int64_t cls, int64_
 /* Joint vectors lie as the residual stream does; of a class token alone, one a tile; SigLIP's
  * pooled vectors, which are no token of the stream, behind all patches. */
 static void
-fill_plan(struct go *o, const struct adds_clip *m, int64_t *tiles, int64_t *heads, int64_t *at)
+fill_plan(struct adds_clip_go *o, const struct adds_clip *m, int64_t *tiles, int64_t *heads, int64_t *at, int64_t *patches,
+          int64_t *ones)
 {
 	const int cls_only = o->tokens == ADDS_TOKENS_CLS, siglip = m->cfg.siglip, g = m->cfg.g;
 	const int64_t N = m->cfg.N, g2 = (int64_t)g * g, n = o->n;
@@ -82,31 +71,40 @@ fill_plan(struct go *o, const struct adds_clip *m, int64_t *tiles, int64_t *head
 		heads[i] = cls_only ? i : i * N;
 		at = tile_windows(o, at, &used, cls, siglip ? i * g2 : i * N + 1, g);
 	}
+	for (i = 0; i <= n; i++) {
+		patches[i] = i * g2;
+		ones[i] = i;
+	}
 	tiles[n] = n * N;
 	heads[n] = cls_only ? n : n * N;
 	for (i = 1; siglip && !cls_only && i <= n; i++)
 		heads[n + i] = n * N + i;
 	o->rows = cls_only ? n : n * N + (siglip ? n : 0);
 	o->tiles = (struct segs){ n, tiles };
+	o->patches = (struct segs){ n, patches };
+	o->ones = (struct segs){ n, ones };
 	o->heads = (struct segs){ siglip && !cls_only ? 2 * n : n, heads };
 	o->windows = (struct segs){ n * o->per_tile, at - n * o->per_tile - 1 };
 }
 
-static int
-plan(struct go *o, const struct adds_clip *m, struct adds_error *err)
+int
+adds_clip_go_plan(struct adds_clip_go *o, const struct adds_clip *m, struct adds_error *err)
 {
 	const size_t n = (size_t)o->n, g2 = (size_t)m->cfg.g * (size_t)m->cfg.g;
 	int64_t *tiles = malloc((n + 1) * sizeof(*tiles)), *heads = malloc((2 * n + 1) * sizeof(*heads));
 	int64_t *at = malloc((n * (size_t)o->per_tile + 1) * sizeof(*at));
+	int64_t *patches = malloc((n + 1) * sizeof(*patches)), *ones = malloc((n + 1) * sizeof(*ones));
 
+	o->patches.at = patches;
+	o->ones.at = ones;
 	o->tiles.at = tiles;
 	o->heads.at = heads;
 	o->windows.at = at;
 	o->pick = malloc(n * sizeof(*o->pick));
 	o->index = malloc(n * (g2 + 1) * sizeof(*o->index));
-	if (!tiles || !heads || !at || !o->pick || !o->index)
+	if (!tiles || !heads || !at || !patches || !ones || !o->pick || !o->index)
 		return adds_fail(err, ADDS_ENOMEM, "out of memory");
-	fill_plan(o, m, tiles, heads, at);
+	fill_plan(o, m, tiles, heads, at, patches, ones);
 	return 0;
 }
 
@@ -115,25 +113,18 @@ plan(struct go *o, const struct adds_clip *m, struct adds_error *err)
 /* Pixels to the residual stream: patches, their embedding (rows), positions, ln_pre. The positioned rows share their memory
  * with the patches, which are read no more. */
 static int
-embed(struct adds_clip *m, const struct go *o, struct mat x, const uint8_t *pixels, struct mat patches, struct mat rows,
+embed(struct adds_clip *m, const struct adds_clip_go *o, struct mat x, const uint8_t *pixels, struct mat patches, struct mat rows,
       struct adds_error *err)
 {
 	const struct backend_ops *ops = m->b->ops;
 	const struct adds_clip_config *c = &m->cfg;
 	const int64_t g2 = (int64_t)c->g * c->g;
 	const struct mat none = { 0 }, first = m->pre_w ? mat_of(patches.p, DT_F32, x.rows, x.cols) : x;
-	int64_t *at, i;
 	int rc;
 
-	if (!(at = malloc(((size_t)o->n + 1) * sizeof(*at))))
-		return adds_fail(err, ADDS_ENOMEM, "out of memory");
-	for (i = 0; i <= o->n; i++)
-		at[i] = i * g2;
-	rc = ops->patchify(m->b, patches, pixels, m->table, o->n, c->S, c->P, err);
-	if (rc == 0)
-		rc = ops->linear(m->b, rows, patches, m->conv, m->conv_b, ACT_NONE, none, (struct segs){ o->n, at }, err);
-	free(at);
-	if (rc < 0 || (rc = ops->embed_patches(m->b, first, rows, m->cls, m->image.pos, o->n, g2, err)) < 0 || !m->pre_w)
+	if ((rc = ops->patchify(m->b, patches, pixels, m->table, o->n, c->S, c->P, err)) < 0 ||
+	    (rc = ops->linear(m->b, rows, patches, m->conv, m->conv_b, ACT_NONE, none, o->patches, err)) < 0 ||
+	    (rc = ops->embed_patches(m->b, first, rows, m->cls, m->image.pos, o->n, g2, err)) < 0 || !m->pre_w)
 		return rc;
 	return ops->layernorm(m->b, x, none, NULL, NULL, first, none, m->pre_w, m->pre_b, m->image.eps, err);
 }
@@ -141,37 +132,31 @@ embed(struct adds_clip *m, const struct go *o, struct mat x, const uint8_t *pixe
 /* SigLIP's attention of one query over the normalised tokens of each tile; then, unless only that is wanted, the
  * values of all tokens in front of it: what the same head reads where it sees one token alone. */
 static int
-map_read(struct adds_clip *m, const struct go *o, struct mat a, struct mat kv, struct mat q, struct adds_error *err)
+map_read(struct adds_clip *m, const struct adds_clip_go *o, struct mat a, struct mat kv, struct mat q, struct adds_error *err)
 {
 	const struct backend_ops *ops = m->b->ops;
 	const int64_t D = m->cfg.D, n = o->n, patches = a.rows - n;
 	const struct mat k = mat_part(kv, 0, kv.rows, 0, D), v = mat_part(kv, 0, kv.rows, D, D);
 	const struct mat query = mat_of((void *)(uintptr_t)m->map.query, DT_F32, 1, D);
 	const float scale = 1 / sqrtf((float)(D / m->map.heads));
-	int64_t *at = malloc(((size_t)n + 1) * sizeof(*at)), i;
 	int32_t *zero = calloc((size_t)n, sizeof(*zero));
 	int rc = 0;
 
-	if (!at || !zero) {
-		rc = adds_fail(err, ADDS_ENOMEM, "out of memory");
-		goto out;
-	}
-	for (i = 0; i <= n; i++)
-		at[i] = i;
+	if (!zero)
+		return adds_fail(err, ADDS_ENOMEM, "out of memory");
 	if (patches && (rc = ops->copy(m->b, mat_part(a, 0, patches, 0, D), v, err)) < 0)
 		goto out;
 	if ((rc = ops->gather(m->b, q, query, zero, err)) == 0)
-		rc = ops->attention(m->b, mat_part(a, patches, n, 0, D), NULL, q, k, v, m->map.heads, scale, 0,
-		                    (struct segs){ n, at }, o->tiles, err);
+		rc = ops->attention(m->b, mat_part(a, patches, n, 0, D), NULL, q, k, v, m->map.heads, scale, 0, o->ones,
+		                    o->tiles, err);
 out:
-	free(at);
 	free(zero);
 	return rc;
 }
 
 /* SigLIP's head: o + MLP(LN(o)) of what was read; z takes the place of the residual stream. */
 static int
-map_head(struct adds_clip *m, const struct go *o, struct adds_clip_work *w, struct mat t, struct mat *z,
+map_head(struct adds_clip *m, const struct adds_clip_go *o, struct adds_clip_work *w, struct mat t, struct mat *z,
          struct adds_error *err)
 {
 	const struct backend_ops *ops = m->b->ops;
@@ -194,7 +179,7 @@ map_head(struct adds_clip *m, const struct go *o, struct adds_clip_work *w, stru
 
 /* Blocks, ln_post and the way into the joint space; *z: f32 [o->rows, E] */
 static int
-encode(struct adds_clip *m, const struct go *o, struct adds_clip_work *w, struct mat picked, struct mat *z,
+encode(struct adds_clip *m, const struct adds_clip_go *o, struct adds_clip_work *w, struct mat picked, struct mat *z,
        struct adds_error *err)
 {
 	const struct backend_ops *ops = m->b->ops;
@@ -216,97 +201,126 @@ encode(struct adds_clip *m, const struct go *o, struct adds_clip_work *w, struct
 
 /* ---- a call ---- */
 
-/* device memory for n tiles */
-struct memory {
-	struct adds_clip_work w;
-	struct mat patches, rows, picked, z, out;
-	uint8_t *pixels;
-};
-
 static size_t
 larger(size_t a, size_t b)
 {
 	return a > b ? a : b;
 }
 
-/* the memory is measured with a NULL, then cut */
+/* patches, and later positioned rows */
 static size_t
-lay_out(struct memory *mem, struct adds_clip_arena *a, const struct adds_clip *m, int64_t n, int per_tile)
+patch_bytes(const struct adds_clip *m, int64_t n)
 {
 	const struct adds_clip_config *c = &m->cfg;
 	const int64_t R = n * (c->N + c->siglip), g2 = (int64_t)c->g * c->g, P2 = 3 * (int64_t)c->P * c->P;
-	const size_t patches = larger(adds_clip_arena_bytes(m->type, n * g2, P2), adds_clip_arena_bytes(DT_F32, R, c->D));
 
-	if (!mem)
-		return adds_clip_work_bytes(m, &m->image, R) + patches + adds_clip_arena_bytes(DT_F32, n * g2, c->D) +
-		       adds_clip_arena_bytes(DT_F32, n, c->D) + adds_clip_arena_bytes(DT_F32, R, c->E) +
-		       adds_clip_arena_bytes(DT_F32, n * per_tile, c->E) + adds_clip_arena_bytes(DT_U8, n, 3 * c->S * c->S);
+	return larger(adds_clip_arena_bytes(m->type, n * g2, P2), adds_clip_arena_bytes(DT_F32, R, c->D));
+}
+
+size_t
+adds_clip_memory_bytes(const struct adds_clip *m, int64_t n, int per_tile)
+{
+	const struct adds_clip_config *c = &m->cfg;
+	const int64_t R = n * (c->N + c->siglip), g2 = (int64_t)c->g * c->g;
+
+	return adds_clip_work_bytes(m, &m->image, R) + patch_bytes(m, n) + adds_clip_arena_bytes(DT_F32, n * g2, c->D) +
+	       adds_clip_arena_bytes(DT_F32, n, c->D) + adds_clip_arena_bytes(DT_F32, R, c->E) +
+	       adds_clip_arena_bytes(DT_F32, n * per_tile, c->E);
+}
+
+void
+adds_clip_memory_cut(struct adds_clip_memory *mem, struct adds_clip_arena *a, const struct adds_clip *m, int64_t n, int per_tile)
+{
+	const struct adds_clip_config *c = &m->cfg;
+	const int64_t R = n * (c->N + c->siglip), g2 = (int64_t)c->g * c->g;
+
 	adds_clip_work_open(&mem->w, a, m, &m->image, R);
 	mem->w.x.rows = n * c->N;
-	mem->patches = adds_clip_arena_mat(a, DT_U8, 1, (int64_t)patches);
-	mem->patches = mat_of(mem->patches.p, m->type, n * g2, P2);
+	mem->patches = adds_clip_arena_mat(a, DT_U8, 1, (int64_t)patch_bytes(m, n));
+	mem->patches = mat_of(mem->patches.p, m->type, n * g2, 3 * (int64_t)c->P * c->P);
 	mem->rows = adds_clip_arena_mat(a, DT_F32, n * g2, c->D);
 	mem->picked = adds_clip_arena_mat(a, DT_F32, n, c->D);
 	mem->z = adds_clip_arena_mat(a, DT_F32, R, c->E);
 	mem->out = adds_clip_arena_mat(a, DT_F32, n * per_tile, c->E);
-	mem->pixels = adds_clip_arena_mat(a, DT_U8, n, 3 * c->S * c->S).p;
-	return 0;
+}
+
+int64_t
+adds_clip_most_tiles(const struct adds_clip *m, int per_tile)
+{
+	const struct adds_clip_limits most = adds_clip_limits(m);
+	const int64_t n = (int64_t)(most.bytes / adds_clip_memory_bytes(m, 1, per_tile));
+
+	return n < 1 ? 1 : n > most.tiles ? most.tiles
+	                                  : n;
+}
+
+int
+adds_clip_image_run(struct adds_clip *m, const struct adds_clip_go *o, struct adds_clip_memory *mem, const uint8_t *pixels,
+                    struct mat *z, struct adds_error *err)
+{
+	const struct backend_ops *ops = m->b->ops;
+	int rc;
+
+	*z = mat_of(mem->z.p, DT_F32, o->rows, m->cfg.E);
+	if ((rc = embed(m, o, mem->w.x, pixels, mem->patches, mem->rows, err)) < 0 ||
+	    (rc = encode(m, o, &mem->w, mem->picked, z, err)) < 0)
+		return rc;
+	if (z->rows != o->windows.n || o->pool > 1 || m->cfg.siglip) {
+		if ((rc = ops->pool(m->b, mem->out, *z, o->index, o->windows, err)) < 0)
+			return rc;
+		*z = mem->out;
+	}
+	return o->unit ? ops->l2norm(m->b, *z, *z, 1e-12f, err) : 0;
 }
 
 static int
-some_tiles(struct adds_clip *m, struct go *o, const uint8_t *tiles, float *out, struct adds_error *err)
+some_tiles(struct adds_clip *m, struct adds_clip_go *o, const uint8_t *tiles, float *out, struct adds_error *err)
 {
-	const struct backend_ops *ops = m->b->ops;
-	const size_t side = (size_t)m->cfg.S, E = (size_t)m->cfg.E;
+	const int64_t tile = 3 * (int64_t)m->cfg.S * m->cfg.S;
+	const size_t bytes = adds_clip_memory_bytes(m, o->n, o->per_tile) + adds_clip_arena_bytes(DT_U8, o->n, tile);
 	struct adds_clip_arena a;
-	struct memory mem;
-	struct mat z;
+	struct adds_clip_memory mem;
+	struct mat z, pixels;
 	int rc;
 
-	if ((rc = plan(o, m, err)) < 0 ||
-	    (rc = adds_clip_arena_open(m, &a, lay_out(NULL, NULL, m, o->n, o->per_tile), err)) < 0)
+	if ((rc = adds_clip_go_plan(o, m, err)) < 0 || (rc = adds_clip_arena_open(m, &a, bytes, err)) < 0)
 		return rc;
-	lay_out(&mem, &a, m, o->n, o->per_tile);
-	if ((rc = ops->put(m->b, mem.pixels, tiles, (size_t)o->n * side * side * 3, err)) < 0 ||
-	    (rc = embed(m, o, mem.w.x, mem.pixels, mem.patches, mem.rows, err)) < 0)
+	adds_clip_memory_cut(&mem, &a, m, o->n, o->per_tile);
+	pixels = adds_clip_arena_mat(&a, DT_U8, o->n, tile);
+	if ((rc = m->b->ops->put(m->b, pixels.p, tiles, (size_t)(o->n * tile), err)) < 0 ||
+	    (rc = adds_clip_image_run(m, o, &mem, pixels.p, &z, err)) < 0)
 		return rc;
-	z = mat_of(mem.z.p, DT_F32, o->rows, (int64_t)E);
-	if ((rc = encode(m, o, &mem.w, mem.picked, &z, err)) < 0)
-		return rc;
-	if (z.rows != o->windows.n || o->pool > 1 || m->cfg.siglip) {
-		if ((rc = ops->pool(m->b, mem.out, z, o->index, o->windows, err)) < 0)
-			return rc;
-		z = mem.out;
-	}
-	if (o->unit && (rc = ops->l2norm(m->b, z, z, 1e-12f, err)) < 0)
-		return rc;
-	return ops->get(m->b, out, z.p, (size_t)z.rows * E * sizeof(*out), err);
+	return m->b->ops->get(m->b, out, z.p, (size_t)(z.rows * z.cols) * sizeof(*out), err);
 }
 
+/* Where the device has no memory for so many tiles at once, half of them are tried. */
 static int
 all_tiles(struct adds_clip *m, const uint8_t *tiles, int64_t n, enum adds_tokens tokens, int pool, int unit, float *out,
           struct adds_error *err)
 {
 	const size_t side = (size_t)m->cfg.S;
 	const int per_tile = adds_clip_tile_tokens(m, tokens, pool);
-	const struct adds_clip_limits most = adds_clip_limits(m);
-	int64_t chunk, i;
-	int rc = 0;
+	int64_t chunk, i = 0;
+	int rc;
 
 	if (!m->image.ready)
 		return adds_fail(err, ADDS_EARG, "model '%s' was opened without its picture tower", m->cfg.name);
-	chunk = (int64_t)(most.bytes / lay_out(NULL, NULL, m, 1, per_tile));
-	chunk = chunk < 1 ? 1 : chunk > most.tiles ? most.tiles
-	                                           : chunk;
-	for (i = 0; i < n && rc == 0; i += chunk) {
-		struct go o = { .n = n - i < chunk ? n - i : chunk, .tokens = tokens, .pool = pool, .unit = unit };
+	chunk = adds_clip_most_tiles(m, per_tile);
+	while (i < n) {
+		struct adds_clip_go o = { .n = n - i < chunk ? n - i : chunk, .tokens = tokens, .pool = pool, .unit = unit };
 
 		o.per_tile = per_tile;
 		rc = some_tiles(m, &o, tiles + (size_t)i * side * side * 3, out + (size_t)i * (size_t)per_tile * (size_t)m->cfg.E,
 		                err);
-		release(&o);
+		adds_clip_go_release(&o);
+		if (rc == ADDS_ENOMEM && o.n > 1)
+			chunk = o.n / 2;
+		else if (rc < 0)
+			return rc;
+		else
+			i += o.n;
 	}
-	return rc;
+	return 0;
 }
 
 int

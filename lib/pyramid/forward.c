@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * forward.c - from an index stream to a feature stream */
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "../clip/lanes.h"
 #include "conveyor.h"
 #include "job.h"
 
@@ -12,11 +14,15 @@ struct run {
 	struct adds_message *held; /* a record that has been read already */
 	int at_end;
 	int32_t *tiles;  /* [tiles, 6], the same for every picture */
-	uint8_t *images; /* [batch, S, S, 3] */
-	float *out;      /* [batch, tokens of a tile, E] */
 	struct adds_job *jobs;
 	void **slots;
 	int njobs;
+	/* batches on their way through the tower: batch g in lane g % lanes */
+	struct adds_clip_lanes *lanes;
+	void **to[ADDS_CLIP_LANES]; /* where the tokens of each tile belong */
+	int have[ADDS_CLIP_LANES];
+	uint64_t started, landed;
+	pthread_mutex_t landing; /* of landed */
 };
 
 /* ---- stages ---- */
@@ -70,32 +76,65 @@ prepare_stage(void *ctx, void **jobs, int n, struct adds_error *err)
 	return rc;
 }
 
-/* tokens of one tile into their job, in the stream's type */
-static void
-store_tile(void *to, const float *from, size_t n, enum adds_dtype dtype)
+/* Waits for the oldest batch under way, whose tokens go to their jobs; unless batch g has landed meanwhile. */
+static int
+land(struct run *r, uint64_t g, struct adds_error *err)
 {
-	if (dtype == ADDS_F16)
-		adds_f32_to_f16(to, from, n);
-	else if (dtype == ADDS_BF16)
-		adds_f32_to_bf16(to, from, n);
-	else
-		memcpy(to, from, n * sizeof(*from));
+	const size_t bytes = adds_settings_bytes(r->f->settings) / (size_t)r->f->settings->plan.tiles;
+	const int lane = (int)(g % (uint64_t)adds_clip_lanes_count(r->lanes));
+	const void *tokens;
+	int i, rc = 0;
+
+	pthread_mutex_lock(&r->landing);
+	if (r->landed == g && (rc = adds_clip_lanes_land(r->lanes, lane, &tokens, err)) == 0) {
+		for (i = 0; i < r->have[lane]; i++)
+			memcpy(r->to[lane][i], (const char *)tokens + (size_t)i * bytes, bytes);
+		r->landed++;
+	}
+	pthread_mutex_unlock(&r->landing);
+	return rc;
 }
 
-/* encodes n tiles that lie in images, and hands each to where it belongs */
 static int
-encode_tiles(struct run *r, void **to, int n, struct adds_error *err)
+start(struct run *r, int n, struct adds_error *err)
+{
+	const int lane = (int)(r->started % (uint64_t)adds_clip_lanes_count(r->lanes));
+	const int rc = adds_clip_lanes_start(r->lanes, lane, n, err);
+
+	r->have[lane] = n;
+	r->started++;
+	return rc;
+}
+
+/* Puts a job's tiles into batches; *have: tiles in the one that is being filled. */
+static int
+fill(struct run *r, struct adds_job *j, int *have, struct adds_error *err)
 {
 	const struct adds_settings *s = r->f->settings;
-	const size_t each = (size_t)adds_settings_tile_tokens(s) * (size_t)s->clip.E;
-	int i, rc;
+	const size_t tile = (size_t)s->plan.tile * (size_t)s->plan.tile * 3;
+	const size_t tokens = adds_settings_bytes(s) / (size_t)s->plan.tiles;
+	const uint64_t lanes = (uint64_t)adds_clip_lanes_count(r->lanes);
+	int k = 0, i, n, rc;
 
-	if (n == 0)
-		return 0;
-	if ((rc = adds_clip_images(r->f->model, r->images, n, s->tokens, s->pool, r->out, err)) < 0)
-		return rc;
-	for (i = 0; i < n; i++)
-		store_tile(to[i], r->out + (size_t)i * each, each, s->dtype);
+	while (k < s->plan.tiles) {
+		const int lane = (int)(r->started % lanes);
+
+		if (*have == 0 && r->started >= lanes && (rc = land(r, r->started - lanes, err)) < 0)
+			return rc;
+		n = s->plan.tiles - k < r->f->batch - *have ? s->plan.tiles - k : r->f->batch - *have;
+		if ((rc = adds_clip_lanes_put(r->lanes, lane, *have, j->tiles + (size_t)k * tile, n, err)) < 0)
+			return rc;
+		for (i = 0; i < n; i++)
+			r->to[lane][*have + i] = (char *)j->tokens + (size_t)(k + i) * tokens;
+		j->batch = r->started;
+		k += n;
+		*have += n;
+		if (*have < r->f->batch)
+			continue;
+		if ((rc = start(r, *have, err)) < 0)
+			return rc;
+		*have = 0;
+	}
 	return 0;
 }
 
@@ -103,26 +142,35 @@ static int
 encode_stage(void *ctx, void **jobs, int n, struct adds_error *err)
 {
 	struct run *r = ctx;
-	const struct adds_settings *s = r->f->settings;
-	const size_t tile = (size_t)s->plan.tile * (size_t)s->plan.tile * 3;
-	const size_t tokens = adds_settings_bytes(s) / (size_t)s->plan.tiles;
-	void *to[ADDS_PYRAMID_MAX_TILES];
-	int i, k, have = 0, rc;
+	int i, have = 0, rc;
 
 	for (i = 0; i < n; i++) {
 		struct adds_job *j = jobs[i];
 
-		for (k = 0; j->state == ADDS_JOB_TILES && k < s->plan.tiles; k++) {
-			memcpy(r->images + (size_t)have * tile, j->tiles + (size_t)k * tile, tile);
-			to[have++] = (char *)j->tokens + (size_t)k * tokens;
-			if (have < r->f->batch)
-				continue;
-			if ((rc = encode_tiles(r, to, have, err)) < 0)
-				return rc;
-			have = 0;
-		}
+		if (j->state == ADDS_JOB_TILES && (rc = fill(r, j, &have, err)) < 0)
+			return rc;
 	}
-	return encode_tiles(r, to, have, err);
+	return have ? start(r, have, err) : 0;
+}
+
+/* A job is done when its last batch has landed. */
+static int
+land_stage(void *ctx, void **jobs, int n, struct adds_error *err)
+{
+	struct run *r = ctx;
+	const struct adds_job *j = jobs[0];
+	uint64_t g;
+	int rc = 0;
+
+	(void)n;
+	if (j->state != ADDS_JOB_TILES)
+		return 0;
+	pthread_mutex_lock(&r->landing);
+	g = r->landed;
+	pthread_mutex_unlock(&r->landing);
+	for (; rc == 0 && g <= j->batch; g++)
+		rc = land(r, g, err);
+	return rc;
 }
 
 static void
@@ -265,26 +313,41 @@ pictures_at_once(const struct adds_forward *f)
 	return n > 0 ? n : 1;
 }
 
+static enum dtype
+device_type(enum adds_dtype t)
+{
+	return t == ADDS_F16 ? DT_F16 : t == ADDS_BF16 ? DT_BF16
+	                                               : DT_F32;
+}
+
+/* The tower's memory and the jobs', all at the start. */
 static int
-run_init(struct run *r, struct adds_error *err)
+plan(struct run *r, struct adds_error *err)
 {
 	struct adds_forward *f = r->f;
 	const struct adds_settings *s = f->settings;
-	const size_t batch = (size_t)f->batch, side = (size_t)s->plan.tile;
-	int i;
+	int i, rc;
 
-	r->labels = count_labels(f->header);
-	r->njobs = f->threads + 2 * pictures_at_once(f) + 2;
-	r->tiles = malloc((size_t)s->plan.tiles * 6 * sizeof(*r->tiles));
-	r->images = malloc(batch * side * side * 3);
-	r->out = malloc(batch * (size_t)adds_settings_tile_tokens(s) * (size_t)s->clip.E * sizeof(*r->out));
+	if (!(r->lanes = adds_clip_lanes_new(f->model, f->batch, s->tokens, s->pool, device_type(s->dtype), err)))
+		return err->code;
+	f->batch = (int)adds_clip_lanes_tiles(r->lanes);
+	f->halved = (int)adds_clip_lanes_halved(r->lanes);
+	f->device_bytes = adds_clip_lanes_bytes(r->lanes);
+	for (i = 0; i < adds_clip_lanes_count(r->lanes); i++)
+		if (!(r->to[i] = malloc((size_t)f->batch * sizeof(*r->to[i]))))
+			return adds_fail(err, ADDS_ENOMEM, "out of memory");
+	r->njobs = f->threads + (1 + adds_clip_lanes_count(r->lanes)) * pictures_at_once(f) + 2;
 	r->jobs = calloc((size_t)r->njobs, sizeof(*r->jobs));
 	r->slots = calloc((size_t)r->njobs, sizeof(*r->slots));
-	if (!r->tiles || !r->images || !r->out || !r->jobs || !r->slots)
-		return adds_fail(err, ADDS_ENOMEM, "out of memory for a batch of %d tiles", f->batch);
-	fill_tiles(r->tiles, s);
-	for (i = 0; i < r->njobs; i++)
+	if (!r->jobs || !r->slots)
+		return adds_fail(err, ADDS_ENOMEM, "out of memory for %d pictures at once", r->njobs);
+	for (i = 0; i < r->njobs; i++) {
 		r->slots[i] = &r->jobs[i];
+		if ((rc = adds_job_room(&r->jobs[i], f, err)) < 0)
+			return rc;
+	}
+	if (f->planned)
+		f->planned(f);
 	return 0;
 }
 
@@ -293,31 +356,39 @@ run_release(struct run *r)
 {
 	int i;
 
+	adds_clip_lanes_free(r->lanes);
 	for (i = 0; r->jobs && i < r->njobs; i++)
-		adds_job_release(&r->jobs[i]);
+		adds_job_release(&r->jobs[i], r->f);
 	adds_message_free(r->held);
+	for (i = 0; i < ADDS_CLIP_LANES; i++)
+		free(r->to[i]);
 	free(r->tiles);
-	free(r->images);
-	free(r->out);
 	free(r->jobs);
 	free(r->slots);
+	pthread_mutex_destroy(&r->landing);
 }
 
 int
 adds_forward_run(struct adds_forward *f, struct adds_error *err)
 {
 	/* the encoder stays on this thread: a device may belong to it */
-	const struct adds_stage stages[] = { { 1, 1, read_stage },
-		                             { f->threads, 1, prepare_stage },
-		                             { 0, pictures_at_once(f), encode_stage },
-		                             { 1, 1, write_stage } };
+	struct adds_stage stages[] = { { 1, 1, read_stage },
+		                       { f->threads, 1, prepare_stage },
+		                       { 0, 1, encode_stage },
+		                       { 1, 1, land_stage },
+		                       { 1, 1, write_stage } };
 	struct run r;
-	int rc;
+	int rc = 0;
 
 	memset(&r, 0, sizeof(r));
+	pthread_mutex_init(&r.landing, NULL);
 	r.f = f;
-	if ((rc = run_init(&r, err)) < 0)
+	r.labels = count_labels(f->header);
+	if (!(r.tiles = malloc((size_t)f->settings->plan.tiles * 6 * sizeof(*r.tiles)))) {
+		rc = adds_fail(err, ADDS_ENOMEM, "out of memory");
 		goto out;
+	}
+	fill_tiles(r.tiles, f->settings);
 	if (f->current && (rc = compare(&r, err)) < 0)
 		goto out;
 	if (r.at_end && adds_current_whole(f->current, &f->errors)) {
@@ -329,7 +400,10 @@ adds_forward_run(struct adds_forward *f, struct adds_error *err)
 		goto out;
 	if (f->current && (rc = copy_old(f, err)) < 0)
 		goto out;
-	rc = adds_conveyor_run(r.slots, r.njobs, stages, 4, &r, err);
+	if ((rc = plan(&r, err)) < 0)
+		goto out;
+	stages[2].batch = pictures_at_once(f);
+	rc = adds_conveyor_run(r.slots, r.njobs, stages, 5, &r, err);
 out:
 	run_release(&r);
 	return rc;

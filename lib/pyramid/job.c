@@ -170,14 +170,19 @@ decode(struct adds_job *j, const struct adds_forward *f, const uint8_t *bytes, s
 	return rc;
 }
 
-static int
-room(struct adds_job *j, const struct adds_settings *s, struct adds_error *err)
+int
+adds_job_room(struct adds_job *j, const struct adds_forward *f, struct adds_error *err)
 {
-	if (!j->tokens)
-		j->tokens = malloc(adds_settings_bytes(s));
-	if (!j->tiles)
-		j->tiles = malloc((size_t)s->plan.tiles * (size_t)s->plan.tile * (size_t)s->plan.tile * 3);
-	return j->tokens && j->tiles ? 0 : out_of_memory(err);
+	const struct adds_settings *s = f->settings;
+	const size_t bytes = (size_t)s->plan.tiles * (size_t)s->plan.tile * (size_t)s->plan.tile * 3;
+	void *tiles;
+	int rc;
+
+	if (!(j->tokens = malloc(adds_settings_bytes(s))))
+		return out_of_memory(err);
+	if ((rc = f->backend->ops->host_alloc(f->backend, &tiles, bytes, err)) == 0)
+		j->tiles = tiles;
+	return rc;
 }
 
 static int
@@ -214,8 +219,6 @@ adds_job_prepare(struct adds_job *j, const struct adds_forward *f, struct adds_e
 	int rc = 0;
 
 	if (j->rec.type == ADDS_RECORD_PICTURE) {
-		if ((rc = room(j, f->settings, err)) < 0)
-			return rc;
 		if (j->rec.image) {
 			adds_sha256_hex(j->sha256, j->rec.image, j->rec.image_len);
 			rc = look_up(j, f) ? 0 : decode(j, f, j->rec.image, j->rec.image_len, err);
@@ -271,9 +274,9 @@ adds_job_clear(struct adds_job *j)
 }
 
 void
-adds_job_release(struct adds_job *j)
+adds_job_release(struct adds_job *j, const struct adds_forward *f)
 {
 	adds_job_clear(j);
-	free(j->tiles);
+	f->backend->ops->host_release(f->backend, j->tiles);
 	free(j->tokens);
 }

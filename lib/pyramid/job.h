@@ -25,9 +25,13 @@ struct adds_job {
 	char sha256[65];
 	int32_t dimensions[2]; /* height, width upright */
 	int opened, found;
-	uint8_t *tiles; /* [tiles, S, S, 3]; kept from job to job, as is tokens */
+	uint64_t batch; /* the last one that has tiles of it */
+	uint8_t *tiles; /* [tiles, S, S, 3] of the backend's host_alloc; kept from job to job, as is tokens */
 	void *tokens;   /* [T, E] in the stream's dtype */
 };
+
+/* Its tiles and tokens. */
+int adds_job_room(struct adds_job *j, const struct adds_forward *f, struct adds_error *err);
 
 /* Takes over m. */
 int adds_job_start(struct adds_job *j, struct adds_message *m, int64_t labels, struct adds_error *err);
@@ -36,8 +40,8 @@ int adds_job_prepare(struct adds_job *j, const struct adds_forward *f, struct ad
 /* The message to be written, which the job keeps. */
 struct adds_message *adds_job_message(struct adds_job *j, const struct adds_settings *s, const int32_t *tiles,
                                       struct adds_error *err);
-void adds_job_clear(struct adds_job *j);   /* for the next record */
-void adds_job_release(struct adds_job *j); /* for good */
+void adds_job_clear(struct adds_job *j);                                  /* for the next record */
+void adds_job_release(struct adds_job *j, const struct adds_forward *f); /* for good */
 
 /* The size and time of a record's file: 1, or 0 if it has none (embedded) or none that can be looked at. */
 int adds_job_look(struct adds_file_stat *st, const struct adds_record *rec);

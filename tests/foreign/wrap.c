@@ -2,7 +2,7 @@
  *
  * wrap.c - linked with -Wl,--wrap=cpu_open, a program that opens the CPU gets
  * the foreign device (tests/unit/foreign.h) in its place. FOREIGN_MEMORY in the
- * environment: bytes that it has.
+ * environment: bytes that can be had, whatever it says that were free.
  */
 #include <stdlib.h>
 
@@ -17,9 +17,7 @@ __wrap_cpu_open(int threads, struct adds_error *err)
 	const char *memory = getenv("FOREIGN_MEMORY");
 	struct backend *b = foreign_over(__real_cpu_open(threads, err), err);
 
-	if (b && memory) {
-		b->memory = (size_t)strtoull(memory, NULL, 10);
-		foreign_limit(b, b->memory);
-	}
+	if (b && memory)
+		foreign_limit(b, (size_t)strtoull(memory, NULL, 10));
 	return b;
 }

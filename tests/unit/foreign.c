@@ -738,7 +738,7 @@ foreign_adamw(struct backend *b, float *w, const float *g, float *m, float *v, f
 /* ---- opening ---- */
 
 static const struct backend_ops foreign_ops = {
-	.name = "foreign",
+	.name = "cpu", /* whose results it gives */
 	.close = foreign_close,
 	.alloc = foreign_alloc,
 	.release = foreign_release,
