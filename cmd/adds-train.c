@@ -51,6 +51,8 @@ prepare(struct adds_trainer *t, struct train_input *in, struct train_args *a, st
 	say("%lld labels trained, %lld held out, on %lld pictures; %lld pictures validate; %d layers%s",
 	    (long long)t->ntrained, (long long)t->held_out, (long long)t->ntrain, (long long)t->nval, t->o.decoder.layers,
 	    t->o.decoder.prior ? " and the zero-shot prior" : "");
+	if (b->memory)
+		say("features on the device: %.1f MB%s", 1e-6 * (double)t->kept_bytes, in->train->resident ? "" : "; copied step by step");
 }
 
 static void

@@ -42,6 +42,8 @@ struct adds_decoder;
 
 struct adds_decoder *adds_decoder_new(struct backend *b, const struct adds_decoder_config *c, struct adds_error *err);
 void adds_decoder_free(struct adds_decoder *d);
+/* Gives working memory back to the device; the next pass takes what it needs. */
+void adds_decoder_shrink(struct adds_decoder *d);
 const struct adds_decoder_config *adds_decoder_config(const struct adds_decoder *d);
 
 /* From now on v' = v in every layer: a label's score no longer depends on its company. */

@@ -188,32 +188,32 @@ release_tape(struct backend *b, struct layer_tape *t)
 	adds_dec_release(b, &t->v);
 }
 
-static void
-release_work(struct adds_decoder *d)
+void
+adds_decoder_shrink(struct adds_decoder *d)
 {
 	struct adds_dec_buf *all[] = { &d->head_w, &d->dfused, &d->first_a, &d->first_x, &d->out, &d->hidden, &d->p, &d->dp,
 		                       &d->logits, &d->dlogits, &d->small, &d->extra, &d->dq, &d->dv[0], &d->dv[1], &d->drow,
 		                       &d->dhidden, &d->dx, &d->dz, &d->dy, &d->dbias };
-	size_t i;
+	size_t n;
+	int i;
 
-	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-		adds_dec_release(d->b, all[i]);
-	d->b->ops->release(d->b, d->w);
-	d->b->ops->release(d->b, d->g);
+	for (i = 0; d->tape && i < d->c.layers + 2; i++)
+		release_tape(d->b, &d->tape[i]);
+	for (i = 0; d->fused && i < 2 * d->c.layers; i++)
+		adds_dec_release(d->b, &d->fused[i]);
+	for (n = 0; n < sizeof(all) / sizeof(all[0]); n++)
+		adds_dec_release(d->b, all[n]);
+	d->fused_valid = d->first_valid = d->ready = 0;
 }
 
 void
 adds_decoder_free(struct adds_decoder *d)
 {
-	int i;
-
 	if (!d)
 		return;
-	for (i = 0; d->tape && i < d->c.layers + 2; i++)
-		release_tape(d->b, &d->tape[i]);
-	for (i = 0; d->fused && i < 2 * d->c.layers; i++)
-		adds_dec_release(d->b, &d->fused[i]);
-	release_work(d);
+	adds_decoder_shrink(d);
+	d->b->ops->release(d->b, d->w);
+	d->b->ops->release(d->b, d->g);
 	free(d->jobs);
 	free(d->scores);
 	free(d->ranges);

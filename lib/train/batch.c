@@ -64,20 +64,42 @@ adds_batch_init(struct adds_batch *t, struct backend *b, const struct adds_texts
 }
 
 void
+adds_batch_shrink(struct adds_batch *t)
+{
+	adds_room_release(t->b, &t->raw);
+	adds_room_release(t->b, &t->tokens);
+	adds_room_release(t->b, &t->z0);
+}
+
+void
 adds_batch_release(struct adds_batch *t)
 {
 	if (!t->b)
 		return;
+	adds_batch_shrink(t);
 	adds_room_release(t->b, &t->all);
-	adds_room_release(t->b, &t->raw);
-	adds_room_release(t->b, &t->tokens);
 	adds_room_release(t->b, &t->labels);
-	adds_room_release(t->b, &t->z0);
 	free(t->at);
 	free(t->read_at);
 	free(t->read);
+	free(t->index);
 	free(t->stage);
+	adds_resident_free(t->own[0]);
+	adds_resident_free(t->own[1]);
 	memset(t, 0, sizeof(*t));
+}
+
+int64_t
+adds_batch_keep(struct adds_batch *t, struct adds_dataset *d, size_t limit, struct adds_error *err)
+{
+	struct adds_resident **own = t->own[0] ? &t->own[1] : &t->own[0];
+	int rc;
+
+	if (d->resident || *own)
+		return 0;
+	if ((rc = adds_resident_new(own, t->b, d, limit, err)) < 0)
+		return rc;
+	return *own ? (int64_t)adds_resident_bytes(*own) : 0;
 }
 
 int
@@ -99,9 +121,9 @@ adds_batch_labels(struct adds_batch *t, const int32_t *columns, int64_t K, struc
 	return t->b->ops->gather(t->b, t->x.labels, all, columns, err);
 }
 
-/* host arrays for n pictures, of rows tokens and bytes bytes together */
+/* host arrays for n pictures, of rows tokens together */
 static int
-reserve_host(struct adds_batch *t, int64_t n, int64_t rows, size_t bytes, struct adds_error *err)
+reserve_host(struct adds_batch *t, int64_t n, int64_t rows, struct adds_error *err)
 {
 	if ((size_t)n + 1 > t->at_room) {
 		free(t->at);
@@ -115,16 +137,32 @@ reserve_host(struct adds_batch *t, int64_t n, int64_t rows, size_t bytes, struct
 		t->read_room = (size_t)rows + (size_t)rows / 4 + 1;
 		t->read = malloc(t->read_room * sizeof(*t->read));
 	}
-	if (bytes > t->stage_room) {
-		free(t->stage);
-		t->stage_room = bytes + bytes / 4;
-		t->stage = malloc(t->stage_room);
-	}
-	if (t->at && t->read_at && t->read && t->stage)
+	if (t->at && t->read_at && t->read)
 		return 0;
-	t->at_room = t->read_room = t->stage_room = 0;
+	t->at_room = t->read_room = 0;
 	return adds_fail(err, ADDS_ENOMEM, "out of memory for %lld tokens", (long long)rows);
 }
+
+/* which rows of the batch are whose, and which of them zero-shot reads */
+static void
+fill_offsets(struct adds_batch *t, const struct adds_dataset *d, const int64_t *list, int64_t n)
+{
+	int64_t i, k, rows = 0, read = 0;
+
+	for (i = 0; i < n; i++) {
+		const struct adds_item *item = d->item + list[i];
+
+		t->at[i] = rows;
+		t->read_at[i] = read;
+		for (k = 0; k < item->nread; k++)
+			t->read[read++] = (int32_t)rows + d->rows[item->read + k];
+		rows += item->tokens;
+	}
+	t->at[n] = rows;
+	t->read_at[n] = read;
+}
+
+/* ---- tokens that are copied for each batch ---- */
 
 static enum dtype
 device_type(enum adds_dtype t)
@@ -137,70 +175,100 @@ device_type(enum adds_dtype t)
 static int
 stage_tokens(struct adds_batch *t, struct adds_dataset *d, const int64_t *list, int64_t n, struct adds_error *err)
 {
-	const size_t row = (size_t)t->texts->width * adds_dtype_size(d->dtype);
-	int64_t i, k, rows = 0, read = 0;
+	const size_t row = (size_t)t->texts->width * adds_dtype_size(d->dtype), bytes = (size_t)t->at[n] * row;
+	int64_t i;
 
+	if (bytes > t->stage_room) {
+		free(t->stage);
+		t->stage_room = bytes + bytes / 4;
+		if (!(t->stage = malloc(t->stage_room))) {
+			t->stage_room = 0;
+			return adds_fail(err, ADDS_ENOMEM, "out of memory for %lld tokens", (long long)t->at[n]);
+		}
+	}
 	for (i = 0; i < n; i++) {
-		const struct adds_item *item = d->item + list[i];
 		const void *data = adds_dataset_tokens(d, list[i], err);
 
 		if (!data)
 			return err ? err->code : ADDS_EIO;
-		memcpy(t->stage + (size_t)rows * row, data, (size_t)item->tokens * row);
-		t->at[i] = rows;
-		t->read_at[i] = read;
-		for (k = 0; k < item->nread; k++)
-			t->read[read++] = (int32_t)rows + d->rows[item->read + k];
-		rows += item->tokens;
+		memcpy(t->stage + (size_t)t->at[i] * row, data, (size_t)(t->at[i + 1] - t->at[i]) * row);
 	}
-	t->at[n] = rows;
-	t->read_at[n] = read;
 	return 0;
 }
 
+/* f32 into unit; raw: room for them as they are stored */
 static int
-put_tokens(struct adds_batch *t, enum adds_dtype dtype, int64_t rows, struct adds_error *err)
+put_tokens(struct adds_batch *t, struct mat unit, void *raw, struct adds_dataset *d, const int64_t *list, int64_t n,
+           struct adds_error *err)
 {
-	const int64_t D = t->texts->width;
-	const size_t cells = (size_t)(rows * D), stored = cells * adds_dtype_size(dtype);
-	const size_t f32 = cells * sizeof(float);
-	const struct mat tokens = mat_of(NULL, DT_F32, rows, D);
-	struct mat raw = tokens, unit = tokens;
+	const size_t stored = (size_t)(unit.rows * unit.cols) * adds_dtype_size(d->dtype);
+	struct mat m = unit;
 	int rc;
 
-	/* raw holds the stored tokens and, behind them unless they are f32, room for them as f32 */
-	if ((rc = adds_room_reserve(t->b, &t->raw, 2 * f32, err)) < 0 ||
-	    (rc = adds_room_reserve(t->b, &t->tokens, f32, err)) < 0)
+	if ((rc = stage_tokens(t, d, list, n, err)) < 0)
 		return rc;
-	raw.p = (char *)t->raw.p + f32;
-	raw.t = device_type(dtype);
-	unit.p = t->raw.p;
-	t->x.tokens = tokens;
-	t->x.tokens.p = t->tokens.p;
-	if (dtype == ADDS_F32)
-		raw.p = unit.p;
-	if ((rc = t->b->ops->put(t->b, raw.p, t->stage, stored, err)) < 0 ||
-	    (dtype != ADDS_F32 && (rc = t->b->ops->convert(t->b, unit, raw, err)) < 0))
+	if (d->dtype == ADDS_F32)
+		return t->b->ops->put(t->b, unit.p, t->stage, stored, err);
+	m.p = raw;
+	m.t = device_type(d->dtype);
+	if ((rc = t->b->ops->put(t->b, raw, t->stage, stored, err)) < 0)
 		return rc;
-	return unit_rows(t->b, t->x.tokens, unit, sqrtf((float)D), err);
+	return t->b->ops->convert(t->b, unit, m, err);
+}
+
+/* ---- tokens that stay on the device ---- */
+
+static int
+gather_tokens(struct adds_batch *t, struct mat unit, struct adds_resident *r, const int64_t *list, int64_t n, struct adds_error *err)
+{
+	int64_t i, k, row;
+
+	if ((size_t)unit.rows > t->index_room) {
+		free(t->index);
+		t->index_room = (size_t)unit.rows + (size_t)unit.rows / 4;
+		if (!(t->index = malloc(t->index_room * sizeof(*t->index)))) {
+			t->index_room = 0;
+			return adds_fail(err, ADDS_ENOMEM, "out of memory for %lld tokens", (long long)unit.rows);
+		}
+	}
+	for (i = 0; i < n; i++) {
+		if ((row = adds_resident_row(r, list[i], err)) < 0)
+			return (int)row;
+		for (k = t->at[i]; k < t->at[i + 1]; k++)
+			t->index[k] = (int32_t)(row + k - t->at[i]);
+	}
+	return t->b->ops->gather(t->b, unit, adds_resident_rows(r), t->index, err);
 }
 
 int
 adds_batch_pictures(struct adds_batch *t, struct adds_dataset *d, const int64_t *list, int64_t n,
                     struct adds_error *err)
 {
+	const int64_t D = t->texts->width;
 	int64_t i, rows = 0;
+	struct mat unit;
+	size_t f32;
 	int rc;
 
 	for (i = 0; i < n; i++)
 		rows += d->item[list[i]].tokens;
-	if ((rc = reserve_host(t, n, rows, (size_t)(rows * t->texts->width) * adds_dtype_size(d->dtype), err)) < 0 ||
-	    (rc = stage_tokens(t, d, list, n, err)) < 0 || (rc = put_tokens(t, d->dtype, rows, err)) < 0)
+	f32 = (size_t)(rows * D) * sizeof(float);
+	/* raw holds the tokens as f32 and, behind them, as they are stored where they are copied */
+	if ((rc = reserve_host(t, n, rows, err)) < 0 ||
+	    (rc = adds_room_reserve(t->b, &t->raw, d->resident || d->dtype == ADDS_F32 ? f32 : 2 * f32, err)) < 0 ||
+	    (rc = adds_room_reserve(t->b, &t->tokens, f32, err)) < 0)
+		return rc;
+	fill_offsets(t, d, list, n);
+	unit = mat_of(t->raw.p, DT_F32, rows, D);
+	rc = d->resident ? gather_tokens(t, unit, d->resident, list, n, err)
+	                 : put_tokens(t, unit, (char *)t->raw.p + f32, d, list, n, err);
+	if (rc < 0)
 		return rc;
 	t->n = n;
+	t->x.tokens = mat_of(t->tokens.p, DT_F32, rows, D);
 	t->x.pictures = (struct segs){ n, t->at };
 	t->x.z0 = mat_of(NULL, DT_F32, n, t->K);
-	return 0;
+	return unit_rows(t->b, t->x.tokens, unit, sqrtf((float)D), err);
 }
 
 int

@@ -39,6 +39,7 @@ struct adds_dataset {
 	int64_t most_tokens;   /* the largest T */
 	uint64_t records, unlabelled, errors;
 	int in_memory;
+	struct adds_resident *resident; /* the tokens on a device, or NULL; whoever made it frees it */
 	char digest[33]; /* of everything above that training sees */
 };
 

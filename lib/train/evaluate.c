@@ -100,6 +100,10 @@ adds_trainer_logits(struct adds_trainer *t, struct adds_decoder *d, struct adds_
 	for (done = 0; rc == 0 && done < n; done += part) {
 		part = adds_batch_fit(data, list + done, n - done, t->texts->n, t->o.rows);
 		rc = score(t, d, data, list + done, part, out + done * t->texts->n, NULL, NULL, err);
+		if (rc < 0) {
+			rc = adds_trainer_halve(t, rc, data, list + done, part, t->texts->n, err);
+			part = 0;
+		}
 	}
 	return rc;
 }
@@ -167,8 +171,13 @@ adds_trainer_evaluate(struct adds_trainer *t, struct adds_decoder *d, struct add
 		return rc;
 	for (; done < t->nval; done += n) {
 		n = adds_batch_fit(t->val, t->val_list + done, t->nval - done, L, t->o.rows);
-		if ((rc = score(t, d, t->val, t->val_list + done, n, t->scores + done * L, t->val_target + done * L, &loss, err)) < 0)
-			return rc;
+		rc = score(t, d, t->val, t->val_list + done, n, t->scores + done * L, t->val_target + done * L, &loss, err);
+		if (rc < 0) {
+			if ((rc = adds_trainer_halve(t, rc, t->val, t->val_list + done, n, L, err)) < 0)
+				return rc;
+			n = 0;
+			continue;
+		}
 		if (t->watch && t->watch->validation)
 			t->watch->validation(t->watch->to, done + n, t->nval);
 	}

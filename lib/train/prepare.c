@@ -166,6 +166,18 @@ make_schedule(struct adds_trainer *t)
 	t->schedule.warmup = t->o.warmup;
 }
 
+/* Half of the device's memory may hold features, those that are trained on first. */
+static int
+keep_features(struct adds_trainer *t, struct adds_error *err)
+{
+	const size_t limit = t->b->memory / 2;
+	const int64_t train = adds_batch_keep(&t->batch, t->train, limit, err);
+	const int64_t val = train < 0 || !t->val ? train : adds_batch_keep(&t->batch, t->val, limit - (size_t)train, err);
+
+	t->kept_bytes = val < 0 || !t->val ? train : train + val;
+	return val < 0 ? (int)val : 0;
+}
+
 int
 adds_trainer_init(struct adds_trainer *t, struct backend *b, const struct adds_texts *texts,
                   const struct adds_train_options *options, struct adds_dataset *train, int64_t *train_list,
@@ -197,7 +209,9 @@ adds_trainer_init(struct adds_trainer *t, struct backend *b, const struct adds_t
 	make_schedule(t);
 	if ((rc = digest_data(t, err)) < 0)
 		return rc;
-	return adds_batch_init(&t->batch, b, texts, err);
+	if ((rc = adds_batch_init(&t->batch, b, texts, err)) < 0)
+		return rc;
+	return keep_features(t, err);
 }
 
 static void

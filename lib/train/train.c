@@ -9,6 +9,32 @@
 #include "philox.h"
 #include "train.h"
 
+int
+adds_trainer_halve(struct adds_trainer *t, int rc, const struct adds_dataset *d, const int64_t *list, int64_t n, int64_t K,
+                   struct adds_error *err)
+{
+	struct adds_room *rooms[] = { &t->logits, &t->dlogits, &t->target, &t->weight };
+	int64_t rows = 0, p;
+	char text[160];
+	size_t i;
+
+	if (rc != ADDS_ENOMEM || n < 2 || !t->b->memory)
+		return rc;
+	for (p = 0; p < n; p++)
+		rows += d->item[list[p]].tokens;
+	t->o.rows = (rows > n * K ? rows : n * K) / 2;
+	adds_decoder_shrink(t->decoder);
+	adds_decoder_shrink(t->zero);
+	adds_batch_shrink(&t->batch);
+	for (i = 0; i < sizeof(rooms) / sizeof(*rooms); i++)
+		adds_room_release(t->b, rooms[i]);
+	snprintf(text, sizeof(text), "the device has no memory for %lld pictures at once: at most %lld rows from now on", (long long)n,
+	         (long long)t->o.rows);
+	if (t->watch && t->watch->note)
+		t->watch->note(t->watch->to, text);
+	return adds_journal_note(t->run, "memory", text, err);
+}
+
 /* ---- one step ---- */
 
 /* The labels of the step, from the pictures of the batch: columns[K] of the label stream. */
@@ -67,13 +93,14 @@ pass(struct adds_trainer *t, const int64_t *list, int64_t first, int64_t n, int6
 		return rc;
 	z.p = t->logits.p;
 	dz.p = t->dlogits.p;
+	/* the logits come with the loss, which is waited for anyway */
 	if ((rc = adds_decoder_train_forward(t->decoder, z, &t->batch.x, t->o.precision, t->o.seed, (uint64_t)t->state.step,
 	                                     first, err)) < 0 ||
 	    (rc = ops->loss(t->b, dz, &sum, z, t->target.p, t->weight.p, 1 / (float)all, &t->o.loss, err)) < 0 ||
-	    (rc = adds_decoder_backward(t->decoder, dz, &t->batch.x, t->o.precision, err)) < 0)
+	    (rc = ops->get(t->b, t->step_logits + at, z.p, cells * sizeof(float), err)) < 0)
 		return rc;
 	*loss += sum;
-	return ops->get(t->b, t->step_logits + at, z.p, cells * sizeof(float), err);
+	return adds_decoder_backward(t->decoder, dz, &t->batch.x, t->o.precision, err);
 }
 
 static int
@@ -92,23 +119,38 @@ not_finite(const struct adds_trainer *t, const char *what, const int64_t *list, 
 	                 n > 4 ? ", ..." : "");
 }
 
+/* All gradients of a batch, in as many parts as its rows ask for; where one failed, *part pictures from *done on. */
+static int
+gradients(struct adds_trainer *t, const int64_t *list, int64_t n, int64_t K, double *loss, int64_t *done, int64_t *part,
+          struct adds_error *err)
+{
+	int rc = adds_optimizer_zero(&t->optimizer, err);
+
+	*loss = 0;
+	*done = *part = 0;
+	while (rc == 0 && *done < n) {
+		*part = adds_batch_fit(t->train, list + *done, n - *done, K, t->o.rows);
+		if ((rc = pass(t, list, *done, *part, n, loss, err)) == 0)
+			*done += *part;
+	}
+	return rc;
+}
+
 static int
 step(struct adds_trainer *t, const int64_t *list, int64_t n, struct adds_step *s, struct adds_error *err)
 {
 	const int64_t K = draw_labels(t, list, n);
-	double loss = 0, factor;
-	int64_t done = 0, part;
+	double loss, factor;
+	int64_t done, part;
 	int i, rc;
 
 	fill_targets(t, list, n, K);
 	t->batch.x.gate = NULL;
-	if ((rc = adds_batch_labels(&t->batch, t->columns, K, err)) < 0 || (rc = adds_optimizer_zero(&t->optimizer, err)) < 0)
+	if ((rc = adds_batch_labels(&t->batch, t->columns, K, err)) < 0)
 		return rc;
-	for (; done < n; done += part) {
-		part = adds_batch_fit(t->train, list + done, n - done, K, t->o.rows);
-		if ((rc = pass(t, list, done, part, n, &loss, err)) < 0)
+	while ((rc = gradients(t, list, n, K, &loss, &done, &part, err)) < 0)
+		if ((rc = adds_trainer_halve(t, rc, t->train, list + done, part, K, err)) < 0)
 			return rc;
-	}
 	if (!isfinite(loss))
 		return not_finite(t, "loss", list, n, err);
 	factor = adds_schedule_at(&t->schedule, t->state.step);

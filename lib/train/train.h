@@ -97,6 +97,7 @@ struct adds_trainer {
 	struct adds_sampler sampler;
 	struct adds_schedule schedule;
 	struct adds_batch batch;
+	int64_t kept_bytes; /* of features that stay on the device */
 	struct adds_room gate, logits, dlogits, target, weight;
 	struct adds_run *run;
 	struct adds_state state;
@@ -131,6 +132,11 @@ void adds_trainer_release(struct adds_trainer *t);
  * asked for it. older as in adds_state_load. */
 int adds_trainer_run(struct adds_trainer *t, struct adds_run *run, const struct adds_watch *watch, int resume,
                      int *stopped, int *older, struct adds_error *why, struct adds_error *err);
+
+/* After a call over n pictures of d and K labels failed with rc: 0 where it failed for want of device memory and can be tried again,
+ * with working memory given back and half as many rows at once from now on, which is noted; else rc. */
+int adds_trainer_halve(struct adds_trainer *t, int rc, const struct adds_dataset *d, const int64_t *list, int64_t n, int64_t K,
+                       struct adds_error *err);
 
 /* ---- evaluate.c ---- */
 

@@ -2,7 +2,7 @@
  *
  * main.c - runs the conformance suite on each device there is, and prints TAP.
  * ADDS_REQUIRE=cuda makes a missing GPU a failure. With names as arguments
- * (products rows attention elements sums segments clip train threads index) only those.
+ * (products rows attention elements sums segments clip train copies threads index) only those.
  */
 #include <stdio.h>
 
@@ -22,6 +22,7 @@ static const struct {
 	{ "segments", test_segments },
 	{ "clip", test_clip },
 	{ "train", test_train },
+	{ "copies", test_copies },
 	{ "threads", test_threads },
 	{ "index", test_index },
 };

@@ -312,6 +312,15 @@ down_bytes(void *h, const void *device, size_t bytes)
 	memcpy(h, buffer_get(b) + GUARD, bytes);
 }
 
+void
+forget_buffers(void)
+{
+	int i;
+
+	for (i = 0; i < buffer_count; i++)
+		buffer_get(&buffers[i]);
+}
+
 static void
 check_input(struct buffer *b)
 {

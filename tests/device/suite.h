@@ -51,6 +51,8 @@ void *up_bytes(const void *h, size_t bytes); /* device array of any type */
 
 /* the f32 values of an output, dense */
 float *down(struct mat m);
+/* Every buffer so far is an output that nobody looks at; its guards are checked. */
+void forget_buffers(void);
 void down_bytes(void *h, const void *device, size_t bytes);
 
 /* |got − want| ≤ atol + rtol·|want| for all n */
@@ -71,6 +73,7 @@ void test_sums(void);
 void test_segments(void);
 void test_clip(void);
 void test_train(void);
+void test_copies(void);
 void test_threads(void);
 void test_index(void);
 

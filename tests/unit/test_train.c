@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../../lib/train/train.h"
+#include "foreign.h"
 #include "unit.h"
 
 enum { D = 8,
@@ -235,23 +236,23 @@ plain_options(void)
 	return o;
 }
 
-/* trains on the features of the file with no validation; its code */
+/* trains on the features of the file with no validation, on a device that is closed then; its code */
 static int
-train_on(const char *path, const char *folder, const struct adds_train_options *o, int64_t *untrainable)
+train_with(struct backend *b, const struct adds_watch *watch, const char *path, const char *folder,
+           const struct adds_train_options *o, int64_t *untrainable)
 {
 	struct adds_error why;
 	struct adds_trainer t;
 	struct adds_dataset *d;
 	struct adds_texts texts;
 	struct adds_run run;
-	struct backend *b;
 	int64_t *list, n, m;
 	int rc, stopped, older;
 	char dir[256];
 
 	make_texts(&texts);
 	snprintf(dir, sizeof(dir), "%s/%s", scratch(), folder);
-	fine((b = backend_open("cpu", 1, NULL, 0, &err)) != NULL);
+	fine(b != NULL);
 	fine((d = adds_dataset_open(path, &texts, 0, &err)) && adds_dataset_load(d, 1 << 20, NULL, NULL, &err) == 0);
 	list = malloc(64 * sizeof(*list));
 	adds_dataset_split(d, 0, list, &n, list, &m);
@@ -259,13 +260,19 @@ train_on(const char *path, const char *folder, const struct adds_train_options *
 	rc = adds_trainer_init(&t, b, &texts, o, d, list, n, NULL, NULL, 0, NULL, &err);
 	*untrainable = t.untrainable;
 	if (rc == 0)
-		rc = adds_trainer_run(&t, &run, NULL, 0, &stopped, &older, &why, &err);
+		rc = adds_trainer_run(&t, &run, watch, 0, &stopped, &older, &why, &err);
 	adds_trainer_release(&t);
 	adds_run_release(&run);
 	adds_dataset_free(d);
 	adds_texts_release(&texts);
 	backend_close(b);
 	return rc;
+}
+
+static int
+train_on(const char *path, const char *folder, const struct adds_train_options *o, int64_t *untrainable)
+{
+	return train_with(backend_open("cpu", 1, NULL, 0, &err), NULL, path, folder, o, untrainable);
 }
 
 START_TEST(labels_without_both_answers_are_not_trained)
@@ -300,6 +307,130 @@ START_TEST(a_loss_that_is_no_number_names_its_pictures)
 }
 END_TEST
 
+/* ---- on a device of its own memory ---- */
+
+static void
+same_final(const char *a, const char *b)
+{
+	char command[512];
+
+	snprintf(command, sizeof(command), "cmp %s/%s/final.safetensors %s/%s/final.safetensors", scratch(), a, scratch(), b);
+	ck_assert_int_eq(system(command), 0);
+}
+
+struct watched {
+	struct backend *b;
+	int64_t waits, allocations, steps, most_waits, most_allocations;
+	size_t most;
+	int notes;
+};
+
+static void
+see_step(void *to, const struct adds_step *s)
+{
+	struct watched *w = to;
+	const int64_t waits = foreign_waits(w->b) - w->waits, allocations = foreign_allocations(w->b) - w->allocations;
+
+	if (s->in_epoch > 1) {
+		w->most_waits = waits > w->most_waits ? waits : w->most_waits;
+		w->most_allocations = s->epoch > 1 && allocations > w->most_allocations ? allocations : w->most_allocations;
+		w->steps++;
+	}
+	w->waits += waits;
+	w->allocations += allocations;
+}
+
+/* A step waits for the loss (and takes the logits along) and for the gradient's norm; memory is taken in the first epoch. */
+START_TEST(a_step_waits_for_loss_and_norm_alone)
+{
+	struct adds_train_options o = plain_options();
+	struct watched w = { .b = foreign_over(cpu_open(1, &err), &err) };
+	const struct adds_watch watch = { .to = &w, .step = see_step };
+	int64_t untrainable;
+	char path[256];
+
+	o.epochs = 4;
+	o.batch = 2;
+	write_features(path, sizeof(path), "device.adds", some, 5);
+	fine(train_with(w.b, &watch, path, "waits", &o, &untrainable) == 0);
+	ck_assert_int_ge(w.steps, 4);
+	ck_assert_int_eq(w.most_waits, 3);
+	ck_assert_int_eq(w.most_allocations, 0);
+}
+END_TEST
+
+START_TEST(features_that_stay_on_the_device_train_the_same)
+{
+	const struct adds_train_options o = plain_options();
+	struct backend *b;
+	int64_t untrainable;
+	char path[256];
+
+	write_features(path, sizeof(path), "stay.adds", some, 5);
+	fine(train_on(path, "stay-cpu", &o, &untrainable) == 0);
+	fine(train_with(foreign_over(cpu_open(1, &err), &err), NULL, path, "stay", &o, &untrainable) == 0);
+	same_final("stay-cpu", "stay");
+	fine((b = foreign_over(cpu_open(1, &err), &err)) != NULL);
+	b->memory = 64; /* none of them fit */
+	fine(train_with(b, NULL, path, "copied", &o, &untrainable) == 0);
+	same_final("stay-cpu", "copied");
+}
+END_TEST
+
+static void
+see_most(void *to, const struct adds_step *s)
+{
+	struct watched *w = to;
+	size_t most;
+
+	(void)s;
+	foreign_used(w->b, &most);
+	w->most = most;
+}
+
+static void
+see_note(void *to, const char *text)
+{
+	struct watched *w = to;
+
+	w->notes += strstr(text, "no memory for") != NULL;
+}
+
+/* The most that a training had in use, less a little: it then has to take fewer pictures at once */
+START_TEST(without_memory_a_step_is_taken_in_parts)
+{
+	struct adds_train_options o = plain_options();
+	struct example many[40];
+	struct backend *b;
+	int64_t untrainable;
+	char path[256], names[40][2];
+	struct watched w = { 0 };
+	const struct adds_watch watch = { .to = &w, .step = see_most, .note = see_note };
+	int i;
+
+	for (i = 0; i < 40; i++) {
+		many[i] = some[i % 4 == 1 ? 3 : i % 4];
+		names[i][0] = (char)('A' + i);
+		names[i][1] = '\0';
+		many[i].path = names[i];
+	}
+	o.batch = 40;
+	write_features(path, sizeof(path), "many.adds", many, 40);
+	fine((b = foreign_over(cpu_open(1, &err), &err)) != NULL);
+	w.b = b;
+	fine(train_with(b, &watch, path, "whole", &o, &untrainable) == 0);
+	fine((b = foreign_over(cpu_open(1, &err), &err)) != NULL);
+	foreign_limit(b, w.most - w.most / 5);
+	ck_assert_int_eq(w.notes, 0);
+	w.b = b;
+	fine(train_with(b, &watch, path, "parts", &o, &untrainable) == 0);
+	ck_assert_int_ge(w.notes, 1);
+	fine((b = foreign_over(cpu_open(1, &err), &err)) != NULL);
+	foreign_limit(b, 1000);
+	ck_assert_int_eq(train_with(b, NULL, path, "nothing", &o, &untrainable), ADDS_ENOMEM);
+}
+END_TEST
+
 Suite *train_suite(void);
 
 Suite *
@@ -315,6 +446,9 @@ train_suite(void)
 	tcase_add_test(c, splits_are_by_path_and_leave_none_out);
 	tcase_add_test(c, labels_without_both_answers_are_not_trained);
 	tcase_add_test(c, a_loss_that_is_no_number_names_its_pictures);
+	tcase_add_test(c, a_step_waits_for_loss_and_norm_alone);
+	tcase_add_test(c, features_that_stay_on_the_device_train_the_same);
+	tcase_add_test(c, without_memory_a_step_is_taken_in_parts);
 	suite_add_tcase(s, c);
 	return s;
 }
