@@ -7,6 +7,9 @@ for page in "$top"/man/*.[157]; do
 		t "$name lints" 0 <<X
 mandoc -T lint -W warning "$page" >lint || { cat lint >&2; exit 1; }
 X
+		t "$name: quotes close where they should, no command is broken over lines" 1 <<X
+mandoc -T utf8 "$page" | col -bx | sed '/A complete reader/,\$d' | grep -nE '’’|""|‘[^’]*‘' || grep -nE '^\.Dl .{67}' "$page"
+X
 	else
 		skip "$name lints: no mandoc"
 	fi
