@@ -19,9 +19,9 @@ static struct adds_error err;
 static const char *output = "-", *thresholds_path, *exclude_path, *undo_path;
 static struct opt_list excluded_names;
 static int method, method_given, mcut, no_parents, fallback_global, uncalibrated, strict;
-static long long min_positives = 5, top, threads;
+static long long min_positives, top, threads;
 static double target = -1, fixed = NAN;
-static int fixed_given;
+static int fixed_given, format_given;
 static struct tagout_options out = { TAGOUT_JSONL, ", ", "adds-sidecars.jsonl", 0, 0, 0 };
 
 /* clang-format off */
@@ -42,7 +42,7 @@ static const struct opt opts[] = {
 	OPT_LIST(0, "exclude", "NAME", &excluded_names, "never give this tag; may be given several times"),
 	OPT_STR(0, "exclude-from", "FILE", &exclude_path, "never give these tags, one a line"),
 	OPT_FLAG(0, "no-parents", &no_parents, "a tag does not bring the tags above it in the hierarchy"),
-	OPT_CHOICE(0, "format", "FORM", &out.format, formats, "JSON Lines, tab-separated lines, or a text file beside each picture [jsonl]"),
+	{ OPT_K_CHOICE, 0, "format", "FORM", "JSON Lines, tab-separated lines, or a text file beside each picture [jsonl]", &out.format, 0, 0, formats, &format_given },
 	OPT_FLAG(0, "strict", &strict, "exit 1 if there were error records"),
 	OPT_GROUP("text files beside pictures (--format txt)"),
 	OPT_STR(0, "separator", "TEXT", &out.separator, "between tags [', ']"),
@@ -69,7 +69,8 @@ fit(struct adds_reader *r)
 
 	if (adds_scores_read(&scores, r, &err) < 0)
 		die("%s", err.msg);
-	if (adds_thresholds_fit(&t, &scores, (enum adds_fit_method)method, target < 0 ? 0 : target, min_positives,
+	if (adds_thresholds_fit(&t, &scores, (enum adds_fit_method)method, target < 0 ? 0 : target,
+	                        min_positives ? min_positives : 5,
 	                        threads ? (int)threads : (int)sysconf(_SC_NPROCESSORS_ONLN), &err) < 0)
 		die("%s: %s", adds_reader_name(r), err.msg);
 	if (!isfinite(t.global.threshold))
@@ -221,24 +222,46 @@ undo(void)
 }
 
 static void
-check_options(int applying)
+check_fitting(void)
 {
 	const int needs_target = method == ADDS_FIT_PRECISION || method == ADDS_FIT_RECALL;
 
-	if (applying && method_given)
-		usage("--fit makes thresholds; --apply, --threshold, --top and --mcut use them");
+	if (needs_target && target < 0)
+		usage("--fit %s needs --target", methods[method]);
+	if (!needs_target && target >= 0)
+		usage("--target goes with --fit precision or --fit recall");
+	if (format_given || excluded_names.n || exclude_path || no_parents || uncalibrated)
+		usage("--format, --exclude, --exclude-from, --no-parents and --uncalibrated are for tags: say --apply, --threshold, --top or --mcut");
+}
+
+static void
+check_applying(void)
+{
+	if (method_given || target >= 0 || min_positives)
+		usage("--fit, --target and --min-positives make thresholds; --apply, --threshold, --top and --mcut use them");
 	if (thresholds_path && fixed_given)
 		usage("--apply and --threshold exclude each other");
-	if (!applying && needs_target && target < 0)
-		usage("--fit %s needs --target", methods[method]);
-	if (!applying && !needs_target && target >= 0)
-		usage("--target goes with --fit precision or --fit recall");
 	if (out.append && out.overwrite)
 		usage("--append and --overwrite exclude each other");
-	if (fallback_global && !thresholds_path)
-		usage("--fallback-global goes with --apply");
+	if ((out.append || out.overwrite || out.replace_ext) && out.format != TAGOUT_TXT)
+		usage("--append, --overwrite and --replace-ext go with --format txt");
+	if (strcmp(output, "-") && out.format == TAGOUT_TXT)
+		usage("--format txt writes beside the pictures: there is nothing for -o");
 	if (!*out.separator)
 		usage("--separator: empty");
+}
+
+static void
+check_options(int applying, const char *input)
+{
+	if (undo_path && (applying || method_given || format_given || strcmp(output, "-") || input))
+		usage("--undo LEDGER goes alone");
+	if (fallback_global && !thresholds_path)
+		usage("--fallback-global goes with --apply");
+	if (applying)
+		check_applying();
+	else
+		check_fitting();
 }
 
 int
@@ -254,12 +277,12 @@ main(int argc, char **argv)
 	              "Picks thresholds for scores, one for each label and one for all, or turns scores into tags.");
 	if (argc - i > 1)
 		usage("one input at most: join streams with cat");
-	in = i < argc ? argv[i] : "-";
+	in = i < argc ? argv[i] : NULL;
 	applying = thresholds_path || fixed_given || top || mcut;
-	check_options(applying);
+	check_options(applying, in);
 	if (undo_path)
 		cmd_exit(undo() ? CMD_FAILED : CMD_DONE);
-	if (!(r = adds_reader_open_kind(cmd_input(in), 1u << ADDS_KIND_SCORES, &err)))
+	if (!(r = adds_reader_open_kind(cmd_input(in ? in : "-"), 1u << ADDS_KIND_SCORES, &err)))
 		die("%s", err.msg);
 	failed = applying ? apply(r) : fit(r) && strict;
 	adds_reader_close(r);

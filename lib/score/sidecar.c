@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../label/hierarchy.h"
 #include "../stream/output.h"
 #include "tags.h"
 
@@ -35,27 +36,62 @@ entry_key(const char *path, const char *sha)
 	return key;
 }
 
+/* hexadecimal digits to the bytes of a string, in place; 0 if they are none */
+static int
+unhex(char *s)
+{
+	char *to = s;
+	unsigned byte;
+
+	for (; s[0]; s += 2) {
+		if (strspn(s, "0123456789abcdef") < 2 || sscanf(s, "%2x", &byte) != 1 || !byte)
+			return 0;
+		*to++ = (char)byte;
+	}
+	*to = '\0';
+	return 1;
+}
+
+/* a string of a line, which stands under hex_key in digits where it is no UTF-8; NULL if neither is there */
+static const char *
+string_of(cJSON *json, const char *key, const char *hex_key)
+{
+	cJSON *plain = cJSON_GetObjectItemCaseSensitive(json, key), *hex = cJSON_GetObjectItemCaseSensitive(json, hex_key);
+
+	if (cJSON_IsString(plain))
+		return plain->valuestring;
+	return cJSON_IsString(hex) && unhex(hex->valuestring) ? hex->valuestring : NULL;
+}
+
 /* one line of a ledger: its three fields, inside *json which the caller deletes */
 static int
 parse_line(cJSON **json, const char **path, const char **sha, const char **before, const char *line, size_t len, const char *name,
            struct adds_error *err)
 {
-	const cJSON *f, *s, *b;
+	const cJSON *was;
 
 	if (!(*json = adds_json_parse(line, len, MAX_SIDECAR * 8, name, err)))
 		return err->code;
-	f = cJSON_GetObjectItemCaseSensitive(*json, "file");
-	s = cJSON_GetObjectItemCaseSensitive(*json, "sha256");
-	b = cJSON_GetObjectItemCaseSensitive(*json, "before");
-	if (!cJSON_IsString(f) || !cJSON_IsString(s) || (!cJSON_IsString(b) && !cJSON_IsNull(b)))
+	was = cJSON_GetObjectItemCaseSensitive(*json, "before");
+	*path = string_of(*json, "file", "file_hex");
+	*sha = string_of(*json, "sha256", "");
+	*before = string_of(*json, "before", "before_hex");
+	if (!*path || !*sha || (!*before && !cJSON_IsNull(was)))
 		return adds_fail(err, ADDS_EFORMAT, "%s: not a ledger of sidecars: a line lacks 'file', 'sha256' or 'before'", name);
-	*path = f->valuestring;
-	*sha = s->valuestring;
-	*before = cJSON_IsString(b) ? b->valuestring : NULL;
 	return 0;
 }
 
 typedef int line_fn(void *ctx, const char *path, const char *sha, const char *before, struct adds_error *err);
+
+/* text ends in a whole line, or in the beginning of one that a killed run left */
+static int
+ends_well(const char *text, size_t len)
+{
+	const char *begin = "{\"before", *last = strrchr(text, '\n');
+	const size_t n = strlen(last = last ? last + 1 : text);
+
+	return strlen(text) == len && strncmp(last, begin, n < strlen(begin) ? n : strlen(begin)) == 0;
+}
 
 /* calls fn for each line of a ledger, from the first or, backwards, from the last; a line
  * without its newline (a run that was killed) wrote nothing and is skipped */
@@ -70,6 +106,10 @@ each_line(const char *ledger, int backwards, line_fn *fn, void *ctx, struct adds
 
 	if (!(text = adds_read_file(ledger, MAX_LEDGER, &len, err)))
 		return err->code;
+	if (!ends_well(text, len)) {
+		rc = adds_fail(err, ADDS_EFORMAT, "%s: not a ledger of sidecars", ledger);
+		goto out;
+	}
 	for (s = text; (end = strchr(s, '\n')); s = end + 1)
 		n++;
 	if (!(line = calloc(n + 1, sizeof(*line)))) {
@@ -181,6 +221,25 @@ is_mine(const struct adds_sidecars *s, const char *path, const char *sha)
 	return found;
 }
 
+/* 0: out of memory */
+static int
+add_string(cJSON *j, const char *key, const char *hex_key, const char *s)
+{
+	size_t i, n = strlen(s);
+	char *hex;
+	int ok;
+
+	if (adds_utf8_valid(s, n))
+		return cJSON_AddStringToObject(j, key, s) != NULL;
+	if (!(hex = malloc(2 * n + 1)))
+		return 0;
+	for (i = 0; i < n; i++)
+		snprintf(hex + 2 * i, 3, "%02x", (unsigned char)s[i]);
+	ok = cJSON_AddStringToObject(j, hex_key, hex) != NULL;
+	free(hex);
+	return ok;
+}
+
 static int
 enter(struct adds_sidecars *s, const char *path, const char *text, const char *before, struct adds_error *err)
 {
@@ -189,13 +248,9 @@ enter(struct adds_sidecars *s, const char *path, const char *text, const char *b
 	int failed;
 
 	adds_sha256_hex(sha, text, strlen(text));
-	cJSON_AddStringToObject(j, "file", path);
-	cJSON_AddStringToObject(j, "sha256", sha);
-	if (before)
-		cJSON_AddStringToObject(j, "before", before);
-	else
-		cJSON_AddNullToObject(j, "before");
-	line = adds_json_print(j);
+	failed = !add_string(j, "file", "file_hex", path) || !cJSON_AddStringToObject(j, "sha256", sha) ||
+	         !(before ? add_string(j, "before", "before_hex", before) : cJSON_AddNullToObject(j, "before") != NULL);
+	line = failed ? NULL : adds_json_print(j);
 	cJSON_Delete(j);
 	if (!line)
 		return adds_fail(err, ADDS_ENOMEM, "out of memory");

@@ -81,6 +81,16 @@ done <<'X'
 --append --overwrite --format txt --top 1
 --separator '' --format txt --top 1
 --format xml --top 1
+--format tsv
+--exclude label1
+--no-parents
+--uncalibrated
+--top 1 --target 0.5
+--top 1 --min-positives 3
+--top 1 --append
+--top 1 --replace-ext --format tsv
+--top 1 --format txt -o there
+--undo not-there --top 1
 X
 t 'two inputs' 2 <<'X'
 adds-threshold scores.adds scores.adds
@@ -260,4 +270,15 @@ t 'a folder that is not there' 1 <<'X'
 mkstream --kind scores --records 2 --prefix gone/ -o d.adds && adds-threshold --top 1 --format txt d.adds
 X
 has err "adds-threshold: *gone/00000.jpg.txt*No such file*"
+t 'paths and former texts that are not UTF-8 are written, remembered and taken back' 0 <<'X'
+bad=$(printf 'lat\351n-'); former=$(printf 'caf\351'); mkdir bytes; cd bytes; echo "$former" >"${bad}00001.jpg.txt"
+mkstream --kind scores --records 3 --prefix "$bad" -o d.adds && adds-threshold --top 1 --overwrite --ledger l --format txt d.adds &&
+ls *.txt | wc -l && adds-threshold --top 2 --overwrite --ledger l --format txt d.adds && wc -l <l && grep -c '"before_hex":"636166e90a","file_hex"' l &&
+adds-threshold --undo l && ls *.txt | wc -l && echo "$former" | cmp - "${bad}00001.jpg.txt"
+X
+has out '3?6?1?1'
+t 'a stream in the place of the ledger is no ledger' 1 <<'X'
+adds-threshold --undo scores.adds
+X
+has err 'adds-threshold: scores.adds: not a ledger of sidecars'
 done_
