@@ -26,6 +26,10 @@ X
 $1 --help >/dev/full
 X
 	has err "$1: <stdout>: cannot write: *"
+	t "$1: help onto a closed standard output" 1 <<X
+$1 --help >&-
+X
+	has err "$1: <stdout>: cannot write: *"
 	t "$1: an unknown option" 2 <<X
 $1 --no-such-option
 X
@@ -77,6 +81,10 @@ $1 $2 - </dev/null >/dev/null
 X
 	has err "$1: *<stdin>*"
 	echo 'this is no stream, but a line of text' >usual.text
+	t "$1: standard input is closed" 1 <<X
+$1 $2 - <&- >/dev/null
+X
+	has err "$1: *<stdin>*Bad file descriptor*"
 	t "$1: text as input" 1 <<X
 $1 $2 usual.text >/dev/null
 X
@@ -123,6 +131,10 @@ X
 	has err "$1: *<stdout>*No space left on device*"
 	# the reader is gone before the first byte; the parent ignores SIGPIPE, and
 	# the program must not
+	t "$1: standard output is closed" 1 <<X
+$1 $2 >&-
+X
+	has err "$1: *<stdout>*cannot write: Bad file descriptor*"
 	t "$1: a closed pipe" 0 <<X
 trap '' PIPE
 { sleep .3; $1 $2; echo \$? >usual.status; } | :
