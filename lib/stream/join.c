@@ -66,6 +66,16 @@ same_tensor(const struct adds_tensor *a, const struct adds_tensor *b)
 	       memcmp(a->data, b->data, a->size) == 0;
 }
 
+/* the name at from in quotes, or that there is none */
+static const char *
+quoted(char text[256], const char *names, size_t size, size_t from)
+{
+	if (from >= size)
+		return "missing";
+	snprintf(text, 256, "'%.*s'", (int)strnlen(names + from, size - from < 200 ? size - from : 200), names + from);
+	return text;
+}
+
 /* the first name in which two vocabularies differ, for the message */
 static int
 refuse_vocabulary(const struct adds_tensor *a, const struct adds_tensor *b, struct adds_error *err)
@@ -73,16 +83,15 @@ refuse_vocabulary(const struct adds_tensor *a, const struct adds_tensor *b, stru
 	const char *p = a ? a->data : "", *q = b ? b->data : "";
 	const size_t n = a ? a->size : 0, m = b ? b->size : 0;
 	size_t i, from = 0, row = 0;
+	char theirs[256], ours[256];
 
 	for (i = 0; i < n && i < m && p[i] == q[i]; i++)
 		if (!p[i]) {
 			from = i + 1;
 			row++;
 		}
-	return adds_fail(err, ADDS_EMISMATCH, "the joined streams do not belong together: label %zu is '%.*s', in the first "
-	                                      "'%.*s'",
-	                 row, from < m ? (int)strnlen(q + from, m - from < 200 ? m - from : 200) : 0, from < m ? q + from : "",
-	                 from < n ? (int)strnlen(p + from, n - from < 200 ? n - from : 200) : 0, from < n ? p + from : "");
+	return adds_fail(err, ADDS_EMISMATCH, "the joined streams do not belong together: label %zu is %s, in the first %s", row,
+	                 quoted(theirs, q, m, from), quoted(ours, p, n, from));
 }
 
 int
