@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * adds-eval - scores of pictures for labels, and what they are worth */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -426,9 +427,9 @@ check_options(int to_stdout)
 	if (to_stdout && ((json_path && strcmp(json_path, "-") == 0) || (table_path && strcmp(table_path, "-") == 0)))
 		usage("standard output carries the score stream: name a file for the metrics, or use -o");
 	if (labels_path && access(labels_path, R_OK) < 0 && strcmp(labels_path, "-"))
-		die("cannot open '%s'", labels_path);
+		die("cannot open '%s': %s", labels_path, strerror(errno));
 	if (checkpoint && access(checkpoint, R_OK) < 0)
-		die("cannot open '%s'", checkpoint);
+		die("cannot open '%s': %s", checkpoint, strerror(errno));
 	if (labels_path && !checkpoint && !zero_shot)
 		usage("-c CHECKPOINT, or --zero-shot");
 }

@@ -224,6 +224,8 @@ read_config(struct adds_decoder_config *c, const struct adds_message *m, struct 
 	const cJSON *dropout = cJSON_GetObjectItemCaseSensitive(j, "dropout");
 	const struct adds_tensor *w1 = find(m, "decoder.layers.0.ffn1.0.weight");
 
+	if (!j && !find(m, "decoder.layers.0.norm1.weight"))
+		return adds_fail(err, ADDS_EFORMAT, "neither metadata nor tensors of a decoder: this is no checkpoint of adds-train");
 	c->layers = field(j, "layers", count_layers(m));
 	c->width = field(j, "width", extent(find(m, "decoder.layers.0.norm1.weight"), 0));
 	c->ff = field(j, "ff", extent(w1, 0));

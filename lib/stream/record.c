@@ -46,7 +46,8 @@ struct adds_reader *
 adds_reader_open_kind(const char *path, unsigned wanted, struct adds_error *err)
 {
 	struct adds_reader *r = adds_reader_open(path, NULL, err);
-	char list[80] = "";
+	const char *const makers[] = { "adds-index", "adds-encode-text", "adds-pyramid", "adds-eval -t" };
+	char list[160] = "";
 	int kind, k;
 
 	if (!r)
@@ -57,7 +58,7 @@ adds_reader_open_kind(const char *path, unsigned wanted, struct adds_error *err)
 		for (k = 0; k <= ADDS_KIND_SCORES; k++)
 			if (wanted >> k & 1) {
 				strcat(list, *list ? " or " : "");
-				strcat(list, kinds[k]);
+				strcat(strcat(strcat(strcat(list, kinds[k]), " (from "), makers[k]), ")");
 			}
 		adds_fail(err, ADDS_EMISMATCH, "%s: a stream of %s, but one of %s is needed here", adds_reader_name(r),
 		          kinds[kind], list);

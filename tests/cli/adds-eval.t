@@ -119,11 +119,19 @@ has err "adds-eval: *2.st*for embeddings of width 8, *16*"
 t 'a checkpoint that is not there' 1 <<'X'
 adds-eval -t labels.adds -c not-there features.adds >n.adds
 X
-has err "adds-eval: cannot open 'not-there'*"
+has err "adds-eval: cannot open 'not-there': No such file or directory"
 t 'a label stream that is not there, or none' 1 <<'X'
 adds-eval -t not-there --zero-shot features.adds >n.adds && exit 3; adds-eval -t features.adds --zero-shot features.adds >n.adds
 X
-has err "adds-eval: cannot open 'not-there'*features.adds*"
+has err "adds-eval: cannot open 'not-there': No such file*features.adds*"
+t 'features without -t: what makes scores of them' 1 <<'X'
+adds-eval features.adds
+X
+has err "adds-eval: features.adds: a stream of features, but one of scores (from adds-eval -t) is needed here"
+t 'weights of CLIP as a checkpoint' 1 <<'X'
+mkmodel --shape mini clip >/dev/null && adds-eval -t labels.adds -c clip/*.safetensors features.adds
+X
+has err "adds-eval: clip/*.safetensors: neither metadata nor tensors of a decoder: this is no checkpoint of adds-train"
 t 'a checkpoint that is none' 1 <<'X'
 head -c 3000 2.st >cut.st; adds-eval -t labels.adds -c cut.st features.adds >n.adds && exit 3; adds-eval -t labels.adds -c labels.adds features.adds >n.adds
 X

@@ -47,7 +47,7 @@ has err '*tiles a picture*'
 t 'another kind of stream' 1 <<'X'
 adds-pyramid -m "$model" -o features.adds index.adds && adds-pyramid -m "$model" features.adds >out
 X
-has err '*features.adds*a stream of features, but one of index is needed here*'
+has err '*features.adds*a stream of features, but one of index (from adds-index) is needed here*'
 
 # ---- what comes out ----
 t 'ADDS_MODEL names the model; standard input is the default' 0 <<'X'
