@@ -94,7 +94,11 @@ check_size(struct cat_npy *a, size_t there, const char *path)
 		if (adds_mul_size(size, (size_t)a->shape[i], &size) < 0)
 			die("%s: a shape beyond the address space", path);
 	a->row = size;
-	if (a->rank < 1 || adds_mul_size(size, (size_t)a->shape[0], &size) < 0 || size != there)
+	if (a->rank < 1)
+		die("%s: a single number, and no array", path);
+	if (adds_mul_size(size, (size_t)a->shape[0], &size) < 0)
+		die("%s: a shape beyond the address space", path);
+	if (size != there)
 		die("%s: %zu bytes of numbers, but its shape needs %zu", path, there, size);
 }
 

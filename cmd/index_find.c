@@ -344,6 +344,8 @@ find_lines(struct index_pictures *p, FILE *f)
 	while (!p->failed && (n = getdelim(&line, &room, end, f)) >= 0) {
 		if (n && line[n - 1] == end)
 			line[--n] = '\0';
+		if (n && !p->list_nul && line[n - 1] == '\r')
+			line[--n] = '\0';
 		if (memchr(line, 0, (size_t)n))
 			p->failed = adds_fail(&p->err, ADDS_EFORMAT,
 			                      "'%s' holds NUL bytes: use -0 for a list whose names end with them", p->list);

@@ -198,4 +198,14 @@ Y
 case $BUILD in *san-*) san=-fsanitize=${BUILD##*san-}; san=$(echo "$san" | tr - , | sed 's/^,/-/') ;; esac
 cc -Wall $san -I"$top/lib" -o all all.c "$BUILD/libadds.a" -lzstd -lcjson -lcrypto -pthread && ./all features.adds && cmp copy features.adds
 X
+for shape in '()' '(4611686018427387904, 4)' '(9223372036854775807,)'; do
+	t "an array of the shape $shape" 1 <<X
+{ printf '\223NUMPY\001\000\166\000'; printf '%-117s\n' "{'descr': '<f4', 'fortran_order': False, 'shape': $shape, }"; printf 'abcd'; } >odd.npy
+echo a.jpg >one.txt; adds-cat --import features --npy odd.npy --paths one.txt --model-name m -o odd.adds
+X
+	case $shape in
+	'()') has err 'adds-cat: odd.npy: a single number, and no array' ;;
+	*) has err 'adds-cat: odd.npy: a shape beyond the address space' ;;
+	esac
+done
 done_

@@ -95,6 +95,11 @@ printf 'p/b.jpg\0p/sub/c.Png\0' >list && adds-index -0 --files-from - <list >o &
 X
 has out 'p/b.jpg
 p/sub/c.Png'
+t 'lines that end as on Windows' 0 <<'X'
+printf 'p/b.jpg\r\np/sub/c.Png\r\n' >dos && adds-index --files-from dos >o && sh paths o
+X
+has out 'p/b.jpg
+p/sub/c.Png'
 t 'NUL bytes in a list of lines' 1 <<'X'
 adds-index --files-from list >o
 X
