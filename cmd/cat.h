@@ -60,6 +60,8 @@ void cat_close(struct cat_source *s);
 
 /* Is row one of --rows? */
 int cat_row_chosen(const char *rows, uint64_t row);
+/* Dies if the file of --rows names a row that is not among total ones. */
+void cat_rows_check(const char *rows, uint64_t total);
 
 /* Options that change the result, for the provenance; NULL if there are none. */
 cJSON *cat_choice(const struct cat_options *o);

@@ -312,8 +312,8 @@ cat_export(struct cat_source *s, const struct cat_options *o)
 		finish_npy(&e);
 	else
 		finish_safetensors(&e);
-	cat_need(adds_output_commit(e.out, &cat_err));
 	write_side_files(&e);
+	cat_need(adds_output_commit(e.out, &cat_err));
 	cmd_cost(e.records, "records");
 	adds_buf_release(&e.lengths);
 	adds_buf_release(&e.names);

@@ -60,6 +60,23 @@ read_values(struct import *im, int k, const char *text, const char *option)
 	}
 }
 
+/* no value means two things */
+static void
+check_values(const struct import *im)
+{
+	static const char *const options[3] = { "positive", "negative", "unknown" };
+	size_t i, j;
+	int a, b;
+
+	for (a = 0; a < 3; a++)
+		for (b = 0; b < a; b++)
+			for (i = 0; i < im->nvalues[a]; i++)
+				for (j = 0; j < im->nvalues[b]; j++)
+					if (im->values[a][i] == im->values[b][j])
+						usage("%g is both --%s and --%s: name all three lists", im->values[a][i],
+						      options[b], options[a]);
+}
+
 /* 1 positive, 0 negative, −1 unknown */
 static int
 meaning(const struct import *im, double v, size_t row, size_t label)
@@ -274,7 +291,7 @@ check_options(const struct cat_options *o)
 {
 	if (!o->npy)
 		usage("--import needs --npy FILE: the numbers");
-	if (!o->model_name)
+	if (!o->model_name || !*o->model_name)
 		usage("--import needs --model-name NAME: only streams of the same model can be used together");
 	if (o->import == ADDS_KIND_INDEX)
 		usage("--import makes features, labels or scores; adds-index makes an index");
@@ -329,6 +346,7 @@ write_all(const struct import *im)
 		cat_need(adds_writer_write(w, m, &cat_err));
 		adds_message_free(m);
 	}
+	cat_rows_check(im->o->rows, (uint64_t)im->x.shape[0]);
 	cmd_cost(adds_writer_records(w), "rows");
 	cat_need(adds_writer_finish(w, NULL, &cat_err));
 }
@@ -344,6 +362,8 @@ cat_import(const struct cat_options *o)
 	read_values(&im, 0, o->positive, "positive");
 	read_values(&im, 1, o->negative, "negative");
 	read_values(&im, 2, o->unknown, "unknown");
+	if (o->target_file)
+		check_values(&im);
 	cat_npy_open(&im.x, o->npy);
 	im.width = im.x.rank ? im.x.shape[im.x.rank - 1] : 0;
 	if (o->target_file)

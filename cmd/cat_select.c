@@ -91,7 +91,11 @@ cat_header(const struct cat_source *s)
 const char *
 cat_name(const struct cat_source *s)
 {
-	return adds_reader_name(s->r);
+	const char *last = s->files[s->n - 1];
+
+	if (s->r)
+		return adds_reader_name(s->r);
+	return strcmp(last, "-") == 0 ? "<stdin>" : last;
 }
 
 static void
@@ -196,11 +200,12 @@ rows_read(const char *path, size_t *n)
 	return list;
 }
 
+static uint64_t *listed_rows; /* of --rows FILE */
+static size_t nlisted;
+
 int
 cat_row_chosen(const char *rows, uint64_t row)
 {
-	static uint64_t *list;
-	static size_t n;
 	static const char *read;
 	long long v[3];
 
@@ -209,10 +214,18 @@ cat_row_chosen(const char *rows, uint64_t row)
 	if (rows_slice(rows, v))
 		return (long long)row >= v[0] && (long long)row < v[1] && ((long long)row - v[0]) % v[2] == 0;
 	if (read != rows) {
-		list = rows_read(rows, &n);
+		listed_rows = rows_read(rows, &nlisted);
 		read = rows;
 	}
-	return n && bsearch(&row, list, n, sizeof(*list), by_number) != NULL;
+	return nlisted && bsearch(&row, listed_rows, nlisted, sizeof(row), by_number) != NULL;
+}
+
+void
+cat_rows_check(const char *rows, uint64_t total)
+{
+	if (nlisted && listed_rows[nlisted - 1] >= total)
+		die("%s: there is no row %llu: there are %llu, counted from 0", rows, (unsigned long long)listed_rows[nlisted - 1],
+		    (unsigned long long)total);
 }
 
 static int
@@ -270,8 +283,10 @@ cat_read(struct cat_source *s, const struct adds_message **m, uint64_t *number)
 				return 1;
 			}
 		}
-		if (!s->join || !cat_next_file(s))
+		if (!s->join || !cat_next_file(s)) {
+			cat_rows_check(s->o->rows, s->number);
 			return 0;
+		}
 	}
 }
 

@@ -208,4 +208,23 @@ X
 	*) has err 'adds-cat: odd.npy: a shape beyond the address space' ;;
 	esac
 done
+t 'no record has the tensor that goes out' 1 <<'X'
+adds-cat --only error -o none.adds features.adds && adds-cat --npy n.npy none.adds && exit 3; adds-cat --npy n.npy - <none.adds && exit 3
+adds-cat --safetensors n.st --tensor nothing features.adds
+X
+has err "adds-cat: none.adds: no record has a tensor 'tokens'?adds-cat: <stdin>: no record*?adds-cat: features.adds: no record has a tensor 'nothing'"
+t 'rows that are not there' 1 <<'X'
+echo 10000 >rows && adds-cat --rows rows features.adds >o && exit 3; printf '\223NUMPY\001\000\166\000' >two.npy; printf '%-117s\n' "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 1), }" >>two.npy; printf 'abcdefgh' >>two.npy
+printf 'a.jpg\nb.jpg\n' >two.txt; echo 2 >rows; adds-cat --import features --npy two.npy --paths two.txt --model-name m --rows rows -o two.adds; rc=$?; test ! -e two.adds && exit $rc
+X
+has err 'adds-cat: rows: there is no row 10000: there are *, counted from 0?adds-cat: rows: there is no row 2: there are 2, counted from 0'
+t 'a value with two meanings, a model without a name' 2 <<'X'
+adds-cat --import features --npy two.npy --paths two.txt --labels two.txt --targets two.npy --positive 0 --model-name m -o two.adds; test $? -eq 2 || exit
+adds-cat --import features --npy two.npy --paths two.txt --model-name '' -o two.adds
+X
+has err '*0 is both --positive and --negative: name all three lists*--model-name NAME*'
+t 'names that cannot be lines: no array is left alone' 1 <<'X'
+mkstream --kind features --records 3 --prefix "$(printf 'a\nb')" -o lines.adds && adds-cat --npy lines.npy --paths lines.txt lines.adds; rc=$?; ls lines.npy; exit $rc
+X
+has err '*lines.txt: a name holds a line break*No such file*'
 done_
