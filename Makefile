@@ -31,7 +31,7 @@ OUR_CFLAGS = -std=c11 -D_POSIX_C_SOURCE=200809L -DADDS_VERSION='"$(VERSION)"' \
 OUR_LIBS = $(LIB_LIBS) $(KERN_LIBS)
 
 # ---- oneDNN: without it (a machine that only tests a GPU) all products are our own loops ----
-HAVE_DNNL := $(shell echo '\#include <oneapi/dnnl/dnnl.h>' | $(CC) $(CPPFLAGS) $(CFLAGS) -E -x c - >/dev/null 2>&1 && echo 1)
+HAVE_DNNL := $(shell $(CC) $(CPPFLAGS) $(CFLAGS) -include oneapi/dnnl/dnnl.h -E -x c /dev/null >/dev/null 2>&1 && echo 1)
 OUR_CFLAGS += $(if $(HAVE_DNNL),,-DADDS_NO_DNNL)
 KERN_LIBS = $(if $(HAVE_DNNL),-ldnnl) $(CUDA_LIBS) -lm -pthread
 

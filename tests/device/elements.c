@@ -221,6 +221,32 @@ copy_bytes(void)
 	end();
 }
 
+static void
+fill_types(void)
+{
+	static const unsigned char bytes[] = { 7, 7, 7, 7, 7 };
+	static const int32_t numbers[] = { 7, 7, 7, 7, 7 };
+	static const double wide[] = { 7, 7, 7, 7, 7 };
+	static const uint16_t bf16[] = { 0x40e0, 0x40e0, 0x40e0, 0x40e0, 0x40e0 }, f16[] = { 0x4700, 0x4700, 0x4700, 0x4700, 0x4700 };
+	static const struct {
+		enum dtype t;
+		const void *want;
+	} list[] = { { DT_U8, bytes }, { DT_I8, bytes }, { DT_I32, numbers }, { DT_F64, wide }, { DT_BF16, bf16 }, { DT_F16, f16 } };
+	unsigned char got[64];
+	size_t i, size;
+	void *y;
+
+	for (i = 0; i < sizeof(list) / sizeof(*list); i++) {
+		begin("fill", "type %d", (int)list[i].t);
+		size = 5 * dtype_size(list[i].t);
+		y = up_bytes(NULL, size);
+		done(dev->ops->fill(dev, mat_of(y, list[i].t, 1, 5), 7, &fault));
+		down_bytes(got, y, size);
+		same("y", got, list[i].want, size);
+		end();
+	}
+}
+
 void
 test_elements(void)
 {
@@ -239,4 +265,5 @@ test_elements(void)
 	dropout_case(5, 7, 0);
 	philox_case();
 	copy_bytes();
+	fill_types();
 }

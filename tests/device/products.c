@@ -135,6 +135,48 @@ linear_sizes(void)
 		}
 }
 
+/* more rows than are taken at once: some of them, on both sides of a chunk's end */
+static void
+linear_tall(enum dtype t, enum precision prec)
+{
+	enum { M = 1700,
+	       N = 4096,
+	       K = 256 };
+	static const int64_t rows[] = { 0, 127, 128, 1151, 1152, 1279, 1280, 1407, 1408, 1535, 1536, 1699 };
+	const struct shape s = { M, N, K, 0, ACT_GELU, 0, 1, DT_F32, t, t, prec };
+	const double tol = linear_tolerance(&s);
+	float *x, *w, *bias, *got;
+	struct packed *packed = NULL;
+	struct mat mx, my;
+	size_t i;
+	int64_t j, l;
+
+	begin("linear", "of %d rows, type %d precision %d", M, (int)t, (int)prec);
+	x = uniform(M * K, -1, 1);
+	w = uniform(N * K, -1, 1);
+	bias = uniform(N, -1, 1);
+	mx = up(x, M, K, t);
+	my = blank(M, N, t);
+	done(dev->ops->pack(dev, &packed, w, DT_F32, N, K, 0, prec, &fault));
+	done(dev->ops->linear(dev, my, mx, packed, up_bytes(bias, N * sizeof(*bias)), ACT_GELU, none(), (struct segs){ 1, (int64_t[]){ 0, M } },
+	                      &fault));
+	got = down(my);
+	for (i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		double want[N];
+
+		for (j = 0; j < N; j++) {
+			double sum = (double)bias[j];
+
+			for (l = 0; l < K; l++)
+				sum += (double)x[rows[i] * K + l] * (double)w[j * K + l];
+			want[j] = activate(sum, ACT_GELU);
+		}
+		near_("y", got + rows[i] * N, want, N, tol, tol);
+	}
+	dev->ops->unpack(dev, packed);
+	end();
+}
+
 static void
 linear_variants(void)
 {
@@ -168,6 +210,8 @@ linear_variants(void)
 	linear_case(&s);
 	for (s.m = 0; s.m < 20; s.m++)
 		linear_case(&s);
+	linear_tall(DT_F32, PREC_F32);
+	linear_tall(DT_BF16, PREC_BF16);
 }
 
 /* ---- gemm ---- */

@@ -298,6 +298,31 @@ gather_case(int64_t rows, int64_t cols, enum dtype yt, enum dtype xt)
 	end();
 }
 
+/* types that are copied as they are */
+static void
+gather_integers(void)
+{
+	static const enum dtype types[] = { DT_I32, DT_U8, DT_I8, DT_F64 };
+	static const int32_t index[3] = { 4, 0, 4 };
+	unsigned char x[5 * 3 * 8], want[3 * 3 * 8], got[3 * 3 * 8];
+	size_t t, i, size;
+	void *y;
+
+	for (t = 0; t < sizeof(types) / sizeof(*types); t++) {
+		begin("gather", "type %d as it is", (int)types[t]);
+		size = 3 * dtype_size(types[t]);
+		for (i = 0; i < 5 * size; i++)
+			x[i] = (unsigned char)below(256);
+		for (i = 0; i < 3; i++)
+			memcpy(want + i * size, x + (size_t)index[i] * size, size);
+		y = up_bytes(NULL, 3 * size);
+		done(dev->ops->gather(dev, mat_of(y, types[t], 3, 3), mat_of(up_bytes(x, 5 * size), types[t], 5, 3), index, &fault));
+		down_bytes(got, y, 3 * size);
+		same("y", got, want, 3 * size);
+		end();
+	}
+}
+
 /* error seen: 0 (the same order of f32 additions) */
 static void
 scatter_case(int64_t rows, int64_t cols)
@@ -433,7 +458,11 @@ test_rows(void)
 		for (j = 0; j < SIZES; j++)
 			if (size_list[i] * size_list[j] <= 33 * 1000)
 				each_size(size_list[i], size_list[j], i * SIZES + j);
+	layernorm_case(3, 13000, DT_F32, 1, 1); /* rows too long for a kernel's own memory */
+	layernorm_case(2, 12225, DT_BF16, 0, 1);
 	layernorm_backward_case(1000, 33, 0);
+	softmax_case(2, 13000, 1, 0);
+	gather_integers();
 	topk_case(3, 1000, 1000);
 	softmax_masked();
 }

@@ -75,6 +75,35 @@ batches(int threads)
 	end();
 }
 
+/* a product by itself, among others of its shape, and in front of one that has another */
+static void
+company(enum precision prec)
+{
+	enum { N = 5, ROWS = 37, COLS = 24, INNER = 40 };
+	struct gemm_job jobs[N + 1];
+	float *alone[N];
+	int i;
+
+	begin("same bits", "gemm, precision %d: jobs with company and without", (int)prec);
+	for (i = 0; i <= N; i++) {
+		const int64_t inner = i < N ? INNER : INNER - 3;
+
+		jobs[i] = (struct gemm_job){ .tb = 1, .alpha = 1 };
+		jobs[i].a = up(uniform(ROWS * inner, -1, 1), ROWS, inner, DT_F32);
+		jobs[i].b = up(uniform(COLS * inner, -1, 1), COLS, inner, DT_F32);
+		jobs[i].c = blank(ROWS, COLS, DT_F32);
+	}
+	for (i = 0; i < N; i++) {
+		done(dev->ops->gemm(dev, &jobs[i], 1, prec, &fault));
+		alone[i] = down(jobs[i].c);
+	}
+	done(dev->ops->gemm(dev, jobs, N + 1, prec, &fault));
+	for (i = 0; i < N; i++)
+		same("gemm", down(jobs[i].c), alone[i], ROWS * COLS * sizeof(float));
+	down(jobs[N].c);
+	end();
+}
+
 /* weight gradients, column sums and dot products with any number of threads */
 static void
 sums(int threads)
@@ -120,4 +149,6 @@ test_threads(void)
 		batches(list[i]);
 		sums(list[i]);
 	}
+	company(PREC_F32);
+	company(PREC_BF16);
 }
