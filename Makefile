@@ -9,13 +9,14 @@ PREFIX ?= /usr/local
 MANPREFIX ?= $(PREFIX)/share/man
 CUDA ?= auto
 NVCC ?= nvcc
-VARIANT ?= release
+MPI ?= 0
+VARIANT ?= $(if $(filter 1,$(MPI)),mpi,release)
 V ?= 0
 -include .config.mk
 
 comma := ,
 ifneq ($(SAN),)
-VARIANT := san-$(subst $(comma),-,$(SAN))
+VARIANT := $(if $(filter 1,$(MPI)),mpi-)san-$(subst $(comma),-,$(SAN))
 endif
 BUILD = build/$(VARIANT)
 Q = $(if $(filter 1,$(V)),,@)
@@ -34,6 +35,15 @@ OUR_LIBS = $(LIB_LIBS) $(KERN_LIBS)
 HAVE_DNNL := $(shell $(CC) $(CPPFLAGS) $(CFLAGS) -include oneapi/dnnl/dnnl.h -E -x c /dev/null >/dev/null 2>&1 && echo 1)
 OUR_CFLAGS += $(if $(HAVE_DNNL),,-DADDS_NO_DNNL)
 KERN_LIBS = $(if $(HAVE_DNNL),-ldnnl) $(CUDA_LIBS) -lm -pthread
+
+# ---- MPI: with MPI=1 adds-train runs as ranks under mpirun; nothing else is linked with it ----
+ifeq ($(MPI),1)
+MPI_CFLAGS := $(shell pkg-config --cflags ompi-c 2>/dev/null)
+MPI_LIBS := $(shell pkg-config --libs ompi-c 2>/dev/null)
+ifeq ($(MPI_LIBS)$(filter deps clean,$(MAKECMDGOALS)),)
+$(error MPI=1, but Open MPI is not there: 'make deps MPI=1' installs it)
+endif
+endif
 
 # ---- CUDA: auto looks for nvcc, 1 demands it, 0 never looks ----
 NVCC_PATH := $(if $(filter 0,$(CUDA)),,$(shell command -v $(NVCC) 2>/dev/null))
@@ -58,7 +68,7 @@ endif
 ROOMS = stream label picture text clip pyramid metric decoder ridge train score
 PROGRAMS = $(patsubst cmd/%.c,%,$(sort $(wildcard cmd/adds-*.c)))
 STREAM_SRC = lib/fail.c $(sort $(wildcard lib/stream/*.c))
-CORE_SRC = $(sort $(foreach r,$(filter-out stream,$(ROOMS)),$(wildcard lib/$(r)/*.c)))
+CORE_SRC = $(sort $(filter-out lib/train/ranks_$(if $(filter 1,$(MPI)),none,mpi).c,$(foreach r,$(filter-out stream,$(ROOMS)),$(wildcard lib/$(r)/*.c))))
 CUDA_OBJ = $(CUDA_SRC:%.cu=$(BUILD)/%.cu.o)
 KERN_SRC = $(if $(CUDA_SRC),$(filter-out kernels/nocuda.c,$(wildcard kernels/*.c)),$(wildcard kernels/*.c)) $(sort $(wildcard kernels/cpu/*.c))
 # inner loops, compiled once for each instruction set
@@ -97,6 +107,7 @@ $(BUILD)/paths: FORCE
 	@echo "$(PREFIX) $(CURDIR)" | cmp -s - $@ || echo "$(PREFIX) $(CURDIR)" >$@
 $(BUILD)/lib/text/vocabulary.o: EXTRA_CFLAGS = $(DATA_CFLAGS)
 $(BUILD)/lib/text/vocabulary.o: $(BUILD)/paths
+$(BUILD)/lib/train/ranks_mpi.o: EXTRA_CFLAGS = $(MPI_CFLAGS)
 
 define simd_rule
 $(BUILD)/kernels/cpu/simd/%.$(1).o: kernels/cpu/simd/%.c $(BUILD)/flags
@@ -120,8 +131,12 @@ $(BUILD)/kernels/cuda/adamw.cu.o $(BUILD)/kernels/cuda/elements.cu.o: NVCC_EXTRA
 $(BUILD)/libkern.a: $(call obj,$(KERN_SRC)) $(SIMD_OBJ) $(CUDA_OBJ)
 	$(Q)rm -f $@ && ar rcs $@ $^
 
-link = $(CC) $(OUR_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(OUR_LIBS)
-$(BUILD)/adds-%: $(BUILD)/cmd/adds-%.o $(call obj,$(CMD_SRC)) $(LIBS)
+link = $(CC) $(OUR_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(OUR_LIBS) \
+	$(if $(filter $(BUILD)/adds-train $(BUILD)/unit,$@),$(MPI_LIBS))
+# a program takes what it needs of cmd/, and with it of the libraries
+$(BUILD)/libcmd.a: $(call obj,$(CMD_SRC))
+	$(Q)rm -f $@ && ar rcs $@ $^
+$(BUILD)/adds-%: $(BUILD)/cmd/adds-%.o $(BUILD)/libcmd.a $(LIBS)
 	@$(if $(filter 1,$(V)),,echo '  LINK    $@')
 	$(Q)$(link)
 $(BUILD)/suites.h: $(UNIT_SRC)
@@ -173,7 +188,7 @@ figures: all $(TOOLS)
 
 # ---- a fresh machine ----
 DEPS = gcc libc6-dev make pkg-config libzstd-dev libcjson-dev libjpeg-dev libpng-dev libwebp-dev libutf8proc-dev \
-	libxxhash-dev libssl-dev zlib1g-dev libdnnl-dev check mandoc zstd
+	libxxhash-dev libssl-dev zlib1g-dev libdnnl-dev check mandoc zstd $(if $(filter 1,$(MPI)),openmpi-bin libopenmpi-dev) $(EXTRA_DEPS)
 deps:
 	@missing=; for p in $(DEPS); do \
 		dpkg-query -W -f='$${Status}\n' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; \

@@ -7,19 +7,48 @@
 #include "train.h"
 
 static struct backend *
-open_device(const struct train_args *a)
+open_device(const struct train_args *a, const struct adds_ranks *ranks)
 {
 	struct adds_error err;
 	struct backend *b;
 	char why[256];
 
-	if (!(b = backend_open(a->device, (int)a->threads, why, sizeof(why), &err)))
+	if (!(b = train_device(ranks, a, why, sizeof(why), &err)))
 		die("%s", err.msg);
 	if (*why)
 		say("%s", why);
 	say("device: %s", b->device);
 	if (a->precision && backend_precision(b, PREC_BF16) != PREC_BF16)
 		warn("this device has no bf16 products: computing in f32");
+	return b;
+}
+
+/* Rank 0, or the one process: makes the run's folder and puts into it what all read. */
+static struct backend *
+lead(struct train_input *in, struct train_args *a, struct adds_run *run, struct adds_ranks *ranks)
+{
+	struct backend *b;
+
+	train_check_input(a);
+	b = open_device(a, ranks);
+	train_open_folder(run, a);
+	train_place_input(in, a, run, b);
+	train_ready(ranks);
+	return b;
+}
+
+/* Another rank goes on from the folder, as a resumed run would; it speaks of failures alone. */
+static struct backend *
+follow(struct train_input *in, struct train_args *a, struct adds_run *run, struct adds_ranks *ranks)
+{
+	struct backend *b;
+
+	cmd_quiet = cmd_quiet > 1 ? 2 : 1;
+	cmd_verbose = 0;
+	b = open_device(a, ranks);
+	a->resume = 1;
+	train_follow_folder(run, a);
+	train_place_input(in, a, run, b);
 	return b;
 }
 
@@ -35,16 +64,18 @@ single_tokens(const struct train_input *in)
 }
 
 static void
-prepare(struct adds_trainer *t, struct train_input *in, struct train_args *a, struct adds_run *run, struct backend *b)
+prepare(struct adds_trainer *t, struct train_input *in, struct train_args *a, struct adds_run *run, struct backend *b,
+        struct adds_ranks *ranks)
 {
 	struct adds_train_options o;
 	struct adds_error err;
 
 	train_defaults(a, single_tokens(in), in->texts.width);
-	o = train_options(a);
-	if (adds_trainer_init(t, b, &in->texts, &o, in->train, in->train_list, in->ntrain, in->val ? in->val : in->train,
-	                      in->val_list, in->nval, in->holdout, &err) < 0)
-		train_give_up(run, "%s", err.msg);
+	o = train_options(a, ranks);
+	train_agree(ranks, run,
+	            adds_trainer_init(t, b, &in->texts, &o, in->train, in->train_list, in->ntrain,
+	                              in->val ? in->val : in->train, in->val_list, in->nval, in->holdout, &err),
+	            &err);
 	if (t->untrainable)
 		warn("%lld labels have no known positive or no known negative among the training pictures and are not trained: %s%s",
 		     (long long)t->untrainable, t->untrainable_names, t->untrainable > 3 ? ", ..." : "");
@@ -56,20 +87,22 @@ prepare(struct adds_trainer *t, struct train_input *in, struct train_args *a, st
 }
 
 static void
-work(struct adds_trainer *t, struct adds_run *run, const struct train_args *a)
+work(struct adds_trainer *t, struct adds_run *run, const struct train_args *a, struct adds_ranks *ranks)
 {
+	const int first = adds_ranks_first(ranks);
 	struct adds_error err, why;
-	int stopped, older;
+	int stopped, older, rc;
 
 	train_catch_signals();
-	if (adds_trainer_run(t, run, &train_watch, a->resume, &stopped, &older, &why, &err) < 0)
-		die("%s", err.msg);
+	rc = adds_trainer_run(t, first ? run : NULL, first ? &train_watch : &train_other_watch, a->resume, &stopped, &older, &why, &err);
+	train_agree(ranks, NULL, rc, &err);
 	if (older)
 		warn("the newest state is broken, the one before was taken: %s", why.msg);
 	cmd_progress_end();
 	if (!stopped)
 		return;
 	warn("stopped after step %lld of %lld: --resume goes on", (long long)t->state.step, (long long)t->schedule.steps);
+	adds_ranks_close(ranks);
 	train_die_of_signal();
 }
 
@@ -77,6 +110,7 @@ int
 main(int argc, char **argv)
 {
 	struct train_input in = { 0 };
+	struct adds_ranks *ranks;
 	struct adds_trainer t;
 	struct train_args a;
 	struct adds_run run;
@@ -84,16 +118,17 @@ main(int argc, char **argv)
 
 	cmd_init("adds-train");
 	cmd_wait_briefly(argv);
-	train_parse(&a, argc, argv);
-	train_check_input(&a);
-	b = open_device(&a);
-	train_open_folder(&run, &a);
-	train_read_input(&in, &a, &run, b);
-	prepare(&t, &in, &a, &run, b);
-	work(&t, &run, &a);
-	train_report(&t, &run, a.out);
-	cmd_cost((uint64_t)t.state.step, "steps");
-	train_settle(&run, &a);
+	ranks = train_join();
+	train_parse(&a, argc, argv, ranks->size);
+	b = adds_ranks_first(ranks) ? lead(&in, &a, &run, ranks) : follow(&in, &a, &run, ranks);
+	train_load_input(&in, &a, &run, ranks);
+	prepare(&t, &in, &a, &run, b, ranks);
+	work(&t, &run, &a, ranks);
+	if (adds_ranks_first(ranks)) {
+		train_report(&t, &run, a.out);
+		cmd_cost((uint64_t)t.state.step, "steps");
+		train_settle(&run, &a);
+	}
 	adds_trainer_release(&t);
 	train_release_input(&in);
 	adds_run_release(&run);

@@ -15,6 +15,7 @@
 #include "cmd.h"
 
 int cmd_quiet, cmd_verbose;
+void (*cmd_at_end)(int status);
 
 static const char *name = "adds";
 static double started, last_progress;
@@ -75,10 +76,24 @@ cmd_wait_briefly(char **argv)
 	execv(self, argv); /* without it the program is slower, not wrong */
 }
 
+void
+cmd_call(const char *other)
+{
+	name = other;
+}
+
 double
 cmd_seconds(void)
 {
 	return now() - started;
+}
+
+__attribute__((noreturn)) static void
+end(int status)
+{
+	if (cmd_at_end)
+		cmd_at_end(status);
+	exit(status);
 }
 
 static void
@@ -105,7 +120,7 @@ die(const char *fmt, ...)
 	if (cmd_quiet < 2)
 		message(fmt, ap);
 	va_end(ap);
-	exit(CMD_FAILED);
+	end(CMD_FAILED);
 }
 
 void
@@ -117,7 +132,7 @@ usage(const char *fmt, ...)
 	message(fmt, ap);
 	va_end(ap);
 	fprintf(stderr, "%s: '%s --help' lists the options\n", name, name);
-	exit(CMD_USAGE);
+	end(CMD_USAGE);
 }
 
 void
@@ -231,9 +246,9 @@ cmd_exit(int status)
 	if (fflush(stdout) || ferror(stdout) || (fclose(stdout) && errno != EBADF)) {
 		if (cmd_quiet < 2)
 			fprintf(stderr, "%s: <stdout>: cannot write: %s\n", name, strerror(errno));
-		exit(CMD_FAILED);
+		end(CMD_FAILED);
 	}
-	exit(status);
+	end(status);
 }
 
 void *

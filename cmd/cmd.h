@@ -59,6 +59,12 @@ double cmd_seconds(void);
 /* Flushes and checks stdout, then exits. */
 __attribute__((noreturn)) void cmd_exit(int status);
 
+/* Called before the program ends by any of die, usage, cmd_exit, --help; may be NULL. */
+extern void (*cmd_at_end)(int status);
+
+/* Another name in messages. */
+void cmd_call(const char *name);
+
 void *cmd_alloc(size_t n, size_t size); /* calloc, or die */
 
 #endif

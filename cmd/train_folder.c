@@ -93,6 +93,19 @@ train_open_folder(struct adds_run *run, struct train_args *a)
 }
 
 void
+train_follow_folder(struct adds_run *run, struct train_args *a)
+{
+	const char *dir;
+
+	a->out = strcpy(cmd_alloc(strlen(a->out) + 1, 1), a->out);
+	without_slashes((char *)(uintptr_t)a->out);
+	dir = working_name(a);
+	*run = (struct adds_run){ .dir = strcpy(cmd_alloc(strlen(dir) + 1, 1), dir), .log = -1 };
+	if (dir != a->out)
+		free((char *)(uintptr_t)dir);
+}
+
+void
 train_give_up(struct adds_run *run, const char *fmt, ...)
 {
 	char text[1200];
@@ -101,7 +114,7 @@ train_give_up(struct adds_run *run, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	if (adds_run_discard(run) == 0)
+	if (run->log < 0 || adds_run_discard(run) == 0)
 		die("%s", text);
 	die("%s (the features that came through the pipe are kept: '%s/features.adds')", text, run->dir);
 }

@@ -241,13 +241,15 @@ warn_about(const struct adds_dataset *d)
 }
 
 static struct adds_dataset *
-load(struct ready *r, const char *path)
+load(const struct train_input *in, const char *path, const struct train_args *a, struct adds_run *run, struct adds_ranks *ranks)
 {
 	struct adds_error err;
-	struct adds_dataset *d = adds_dataset_open(path, &r->in->texts, r->a->strict, &err);
+	struct adds_dataset *d = adds_dataset_open(path, &in->texts, a->strict, &err);
+	int rc = d ? 0 : err.code;
 
-	if (!d || adds_dataset_load(d, memory_of(r->a), show_progress, NULL, &err) < 0)
-		train_give_up(r->run, "%s", err.msg);
+	if (d)
+		rc = adds_dataset_load(d, memory_of(a) / (size_t)ranks->locals, adds_ranks_first(ranks) ? show_progress : NULL, NULL, &err);
+	train_agree(ranks, run, rc, &err);
 	cmd_progress_end();
 	warn_about(d);
 	return d;
@@ -299,12 +301,11 @@ put_config(const struct train_input *in, const struct train_args *a, struct adds
 }
 
 void
-train_read_input(struct train_input *in, struct train_args *a, struct adds_run *run, struct backend *b)
+train_place_input(struct train_input *in, struct train_args *a, struct adds_run *run, struct backend *b)
 {
 	struct ready r = { in, a, run, b };
 	struct adds_error err;
 	cJSON *config;
-	char *path;
 
 	if (a->resume && (config = adds_run_get_json(run, "config.json", &err)))
 		train_take_config(a, config, run->dir);
@@ -320,15 +321,18 @@ train_read_input(struct train_input *in, struct train_args *a, struct adds_run *
 	} else {
 		read_holdout(in, a, config, run);
 	}
-	path = locate(&r, a->input, config, "features", "features.adds");
-	in->train = load(&r, path);
-	free(path);
-	if (a->resume ? cJSON_HasObjectItem(config, "val") : a->val != NULL) {
-		path = locate(&r, a->val, config, "val", "val.adds");
-		in->val = load(&r, path);
-		free(path);
-	}
+	in->train_path = locate(&r, a->input, config, "features", "features.adds");
+	if (a->resume ? cJSON_HasObjectItem(config, "val") : a->val != NULL)
+		in->val_path = locate(&r, a->val, config, "val", "val.adds");
 	cJSON_Delete(config);
+}
+
+void
+train_load_input(struct train_input *in, const struct train_args *a, struct adds_run *run, struct adds_ranks *ranks)
+{
+	in->train = load(in, in->train_path, a, run, ranks);
+	if (in->val_path)
+		in->val = load(in, in->val_path, a, run, ranks);
 	split(in, a, run);
 }
 
@@ -359,6 +363,8 @@ out:
 void
 train_release_input(struct train_input *in)
 {
+	free(in->train_path);
+	free(in->val_path);
 	adds_dataset_free(in->train);
 	adds_dataset_free(in->val);
 	adds_vocab_free(in->holdout);

@@ -58,6 +58,7 @@ static struct opt table[MAX_TABLE] = {
 	OPT_CHOICE(0, "recipe", "WORD", &recipe, recipes, "other defaults: 'seed' has those of the project this one follows [default]"),
 	OPT_INT(0, "epochs", "N", &a.epochs, 0, 1000000, "times that every picture is seen, 0: 8 [0]"),
 	OPT_INT(0, "batch", "N", &a.batch, 1, 65536, "pictures in a step [16]"),
+	OPT_INT(0, "accumulate", "N", &a.accumulate, 0, 65536, "parts of a step, whose gradients are computed apart and added in order, 0: one, under mpirun one a rank [0]"),
 	OPT_NUM(0, "lr", "X", &a.lr, 0, 1, "learning rate at its peak, 0: by the features' width D, 0.064/D [0; 0.05/D where pictures have one token]"),
 	OPT_NUM(0, "head-lr", "X", &a.head_lr, 0, 1000, "the head's, as a multiple of it [1]"),
 	OPT_NUM(0, "weight-decay", "X", &a.weight_decay, 0, 1, "of matrices; norms and biases have none [0.01]"),
@@ -84,7 +85,7 @@ static struct opt table[MAX_TABLE] = {
 static const char *const kept[] = {
 	"val-split", "layers", "heads", "ff", "dropout", "init", "prior", "no-prior", "prior-scale", "prior-bias",
 	"no-visual-update", "loss", "gamma-pos", "gamma-neg", "asl-clip", "full-gradient", "label-budget", "epochs", "batch",
-	"lr", "head-lr", "weight-decay", "schedule", "warmup", "clip-norm", "ema", "seed", "keep-every", "min-positives",
+	"accumulate", "lr", "head-lr", "weight-decay", "schedule", "warmup", "clip-norm", "ema", "seed", "keep-every", "min-positives",
 	"precision", "strict", "method", "strict-zero-shot", NULL,
 };
 /* clang-format on */
@@ -200,7 +201,7 @@ check_combinations(void)
 }
 
 void
-train_parse(struct train_args *args, int argc, char **argv)
+train_parse(struct train_args *args, int argc, char **argv, int ranks)
 {
 	int i;
 
@@ -216,6 +217,8 @@ train_parse(struct train_args *args, int argc, char **argv)
 	if (recipe == 1)
 		recipe_of_the_seed();
 	check_combinations();
+	if (a.accumulate == 0 && !a.resume)
+		a.accumulate = ranks;
 	*args = a;
 }
 
@@ -337,7 +340,7 @@ loss_of(const struct train_args *args)
 }
 
 struct adds_train_options
-train_options(const struct train_args *args)
+train_options(const struct train_args *args, struct adds_ranks *ranks)
 {
 	struct adds_train_options o = {
 		.method = (enum adds_method)args->method,
@@ -372,6 +375,8 @@ train_options(const struct train_args *args)
 		.save_every = args->save_every,
 		.rows = ROWS,
 		.min_positives = args->min_positives,
+		.accumulate = (int)args->accumulate,
+		.ranks = ranks,
 	};
 	return o;
 }

@@ -85,6 +85,8 @@ const struct adds_watch train_watch = {
 	.clock = seconds,
 };
 
+const struct adds_watch train_other_watch = { .stop = stop_asked };
+
 /* ---- signals ---- */
 
 static void
@@ -117,8 +119,10 @@ train_catch_signals(void)
 void
 train_die_of_signal(void)
 {
-	const int sig = caught ? caught : SIGINT;
+	const int sig = caught;
 
+	if (!sig) /* another rank's */
+		cmd_exit(CMD_FAILED);
 	fflush(NULL);
 	signal(sig, SIG_DFL);
 	raise(sig);

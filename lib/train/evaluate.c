@@ -26,19 +26,19 @@ put_gate(struct adds_trainer *t, struct adds_error *err)
 	return rc;
 }
 
-/* what is measured: targets of the validation pictures, and room for their scores */
+/* what is measured: targets of the validation pictures, and on rank 0 room for their scores */
 static int
 make_room(struct adds_trainer *t, struct adds_error *err)
 {
 	const size_t L = (size_t)t->texts->n, n = (size_t)t->nval;
 	int64_t i;
 
-	if (t->scores)
+	if (t->val_target)
 		return 0;
-	t->scores = malloc((n * L + 1) * sizeof(*t->scores));
+	t->scores = adds_ranks_first(t->o.ranks) ? malloc((n * L + 1) * sizeof(*t->scores)) : NULL;
 	t->val_target = malloc(n * L + 1);
 	t->ap = malloc((L + 1) * sizeof(*t->ap));
-	if (!t->scores || !t->val_target || !t->ap)
+	if ((!t->scores && adds_ranks_first(t->o.ranks)) || !t->val_target || !t->ap)
 		return adds_fail(err, ADDS_ENOMEM, "out of memory for %zu scores", n * L);
 	for (i = 0; i < t->nval; i++)
 		adds_dataset_targets(t->val, t->val_list[i], t->val_target + (size_t)i * L);
@@ -90,21 +90,90 @@ score(struct adds_trainer *t, struct adds_decoder *d, struct adds_dataset *data,
 	return t->b->ops->get(t->b, out, logits.p, cells * sizeof(float), err);
 }
 
+/* Where the chunks of the ranks begin in the round that starts at picture done, and where they end: as many pictures as
+ * one process would score at once. */
+static void
+deal(struct adds_trainer *t, const struct adds_dataset *data, const int64_t *list, int64_t n, int64_t done)
+{
+	int i;
+
+	t->chunk_at[0] = done;
+	for (i = 0; i < adds_ranks_size(t->o.ranks); i++, done = t->chunk_at[i])
+		t->chunk_at[i + 1] = done < n ? done + adds_batch_fit(data, list + done, n - done, t->texts->n, t->o.rows) : n;
+}
+
+/* A round's scores and losses come to rank 0; the losses are added in order. */
+static void
+collect_round(struct adds_trainer *t, float *out, const float *mine, double sum, double *loss)
+{
+	struct adds_ranks *ranks = t->o.ranks;
+	const int first = adds_ranks_first(ranks);
+	size_t *at = t->piece;
+	int i;
+
+	for (i = 0; i <= adds_ranks_size(ranks); i++)
+		at[i] = (size_t)(t->chunk_at[i] * t->texts->n) * sizeof(float);
+	adds_ranks_collect(ranks, out, mine, at);
+	for (i = 0; i <= adds_ranks_size(ranks); i++)
+		at[i] = (size_t)i * sizeof(double);
+	t->piece_loss[0] = sum;
+	adds_ranks_collect(ranks, first ? t->piece_loss : NULL, &sum, at);
+	for (i = 0; first && i < adds_ranks_size(ranks); i++)
+		*loss += t->piece_loss[i];
+}
+
+/* This rank's chunk: at once, unless the device has no memory for it. */
+static int
+score_chunk(struct adds_trainer *t, struct adds_decoder *d, struct adds_dataset *data, const int64_t *list, int64_t n, float *out,
+            const int8_t *target, double *loss, struct adds_error *err)
+{
+	const int64_t L = t->texts->n;
+	int64_t done = 0, part;
+	int rc = 0;
+
+	while (rc == 0 && done < n) {
+		part = adds_batch_fit(data, list + done, n - done, L, t->at_once);
+		if ((rc = score(t, d, data, list + done, part, out + done * L, target ? target + done * L : NULL, loss, err)) < 0)
+			rc = adds_trainer_halve(t, rc, data, list + done, part, L, err);
+		else
+			done += part;
+	}
+	return rc;
+}
+
+/* Scores pictures in rounds of one chunk a rank. *done, which begins at 0: pictures scored. */
+static int
+score_round(struct adds_trainer *t, struct adds_decoder *d, struct adds_dataset *data, const int64_t *list, int64_t n, int64_t *done,
+            float *out, const int8_t *target, double *loss, struct adds_error *err)
+{
+	const int me = adds_ranks_rank(t->o.ranks);
+	const int64_t L = t->texts->n;
+	double sum = 0;
+	int64_t begin;
+	float *mine;
+	int rc;
+
+	deal(t, data, list, n, *done);
+	begin = t->chunk_at[me];
+	mine = me ? t->chunk : out + begin * L;
+	rc = score_chunk(t, d, data, list + begin, t->chunk_at[me + 1] - begin, mine, target ? target + begin * L : NULL, &sum, err);
+	if ((rc = adds_ranks_agree(t->o.ranks, rc, NULL, err)) < 0)
+		return rc;
+	collect_round(t, out, mine, sum, loss);
+	*done = t->chunk_at[adds_ranks_size(t->o.ranks)];
+	return 0;
+}
+
 int
 adds_trainer_logits(struct adds_trainer *t, struct adds_decoder *d, struct adds_dataset *data, const int64_t *list, int64_t n,
                     float *out, struct adds_error *err)
 {
-	int64_t done, part;
+	double loss = 0;
+	int64_t done = 0;
 	int rc = prepare(t, adds_decoder_config(d), err);
 
-	for (done = 0; rc == 0 && done < n; done += part) {
-		part = adds_batch_fit(data, list + done, n - done, t->texts->n, t->o.rows);
-		rc = score(t, d, data, list + done, part, out + done * t->texts->n, NULL, NULL, err);
-		if (rc < 0) {
-			rc = adds_trainer_halve(t, rc, data, list + done, part, t->texts->n, err);
-			part = 0;
-		}
-	}
+	while (rc == 0 && done < n)
+		rc = score_round(t, d, data, list, n, &done, out, NULL, &loss, err);
 	return rc;
 }
 
@@ -159,8 +228,7 @@ measure_nothing(struct adds_measures *m)
 int
 adds_trainer_evaluate(struct adds_trainer *t, struct adds_decoder *d, struct adds_measures *m, struct adds_error *err)
 {
-	const int64_t L = t->texts->n;
-	int64_t done = 0, n;
+	int64_t done = 0;
 	double loss = 0;
 	int rc;
 
@@ -169,18 +237,14 @@ adds_trainer_evaluate(struct adds_trainer *t, struct adds_decoder *d, struct add
 		return 0;
 	if ((rc = make_room(t, err)) < 0 || (rc = prepare(t, adds_decoder_config(d), err)) < 0)
 		return rc;
-	for (; done < t->nval; done += n) {
-		n = adds_batch_fit(t->val, t->val_list + done, t->nval - done, L, t->o.rows);
-		rc = score(t, d, t->val, t->val_list + done, n, t->scores + done * L, t->val_target + done * L, &loss, err);
-		if (rc < 0) {
-			if ((rc = adds_trainer_halve(t, rc, t->val, t->val_list + done, n, L, err)) < 0)
-				return rc;
-			n = 0;
-			continue;
-		}
+	while (done < t->nval) {
+		if ((rc = score_round(t, d, t->val, t->val_list, t->nval, &done, t->scores, t->val_target, &loss, err)) < 0)
+			return rc;
 		if (t->watch && t->watch->validation)
-			t->watch->validation(t->watch->to, done + n, t->nval);
+			t->watch->validation(t->watch->to, done, t->nval);
 	}
+	if (!adds_ranks_first(t->o.ranks))
+		return 0;
 	m->val_loss = loss / (double)t->nval;
 	return measure(t, m, err);
 }
@@ -195,5 +259,5 @@ adds_trainer_evaluate_by(struct adds_trainer *t, adds_score_fn *fn, void *ctx, s
 		return 0;
 	if ((rc = make_room(t, err)) < 0 || (rc = fn(ctx, t, t->val, t->val_list, t->nval, t->scores, err)) < 0)
 		return rc;
-	return measure(t, m, err);
+	return adds_ranks_first(t->o.ranks) ? measure(t, m, err) : 0;
 }

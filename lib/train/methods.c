@@ -52,7 +52,7 @@ tiles_take(struct tiles *s, struct adds_trainer *t, struct adds_dataset *d, cons
 	if ((rc = t->b->ops->alloc(t->b, &s->v.p, (size_t)(rows * D + 1) * sizeof(float), err)) < 0)
 		return rc;
 	for (done = 0; done < n; done += part) {
-		part = adds_batch_fit(d, list + done, n - done, 1, t->o.rows);
+		part = adds_batch_fit(d, list + done, n - done, 1, t->at_once);
 		if ((rc = adds_batch_pictures(&t->batch, d, list + done, part, err)) < 0 ||
 		    (rc = t->b->ops->gather(t->b, mat_part(s->v, s->at[done], s->at[done + part] - s->at[done], 0, D), t->batch.x.tokens,
 		                            t->batch.read, err)) < 0)
@@ -255,7 +255,7 @@ adds_trainer_finish_ridge(struct adds_trainer *t, struct adds_error *err)
 
 struct folds {
 	int64_t N, L;
-	float *decoder, *ridge; /* [N, L] logits of pictures and labels that neither model saw */
+	float *decoder, *ridge; /* [N, L] logits of pictures and labels that neither model saw; like targets and part, rank 0's */
 	int8_t *targets;
 	int *label; /* [L] */
 	int fold;               /* the one at hand: every third picture from this one on */
@@ -272,13 +272,17 @@ folds_init(struct folds *f, struct adds_trainer *t, struct adds_error *err)
 	memset(f, 0, sizeof(*f));
 	f->N = t->ntrain;
 	f->L = t->texts->n;
+	f->label = calloc((size_t)f->L + 1, sizeof(int));
+	f->b = malloc((size_t)(f->N + 1) * sizeof(int64_t));
+	if (!f->label || !f->b)
+		return adds_fail(err, ADDS_ENOMEM, "out of memory");
+	if (!t->run)
+		return 0;
 	f->decoder = calloc(cells + 1, sizeof(float));
 	f->ridge = calloc(cells + 1, sizeof(float));
 	f->part = malloc((cells + 1) * sizeof(float));
 	f->targets = malloc(cells + 1);
-	f->label = malloc((size_t)(f->L + 1) * sizeof(int));
-	f->b = malloc((size_t)(f->N + 1) * sizeof(int64_t));
-	if (!f->decoder || !f->ridge || !f->part || !f->targets || !f->label || !f->b)
+	if (!f->decoder || !f->ridge || !f->part || !f->targets)
 		return adds_fail(err, ADDS_ENOMEM, "out of memory for %zu scores", cells);
 	for (i = 0; i < f->N; i++)
 		adds_dataset_targets(t->train, t->train_list[i], f->targets + i * f->L);
@@ -344,7 +348,7 @@ work_fold(struct folds *f, struct adds_trainer *t, struct adds_trainer *sub, str
 		return rc;
 	if (stopped)
 		return 1;
-	if ((rc = adds_trainer_logits(sub, sub->decoder, t->train, f->b, f->nb, f->part, err)) < 0)
+	if ((rc = adds_trainer_logits(sub, sub->decoder, t->train, f->b, f->nb, f->part, err)) < 0 || !run)
 		return rc;
 	put_rows(f->decoder, f);
 	if ((rc = train_ridge(&ridge, sub, err)) == 0 && ridge &&
@@ -368,13 +372,13 @@ do_fold(struct folds *f, struct adds_trainer *t, int p, struct adds_error *err)
 {
 	struct adds_train_options o = t->o;
 	struct adds_trainer sub = { 0 };
-	struct adds_run run = { 0 };
+	struct adds_run run = { .log = -1 };
 	struct adds_vocab *holdout = held_out(t, f, p, err);
 	int64_t *a = malloc((size_t)(f->N + 1) * sizeof(*a)), na = 0, i;
-	char *dir = fold_name(t, p, err);
+	char *dir = t->run ? fold_name(t, p, err) : NULL;
 	int rc;
 
-	if (!holdout || !a || !dir) {
+	if (!holdout || !a || (t->run && !dir)) {
 		free(a);
 		rc = adds_fail(err, ADDS_ENOMEM, "out of memory");
 		goto out;
@@ -387,10 +391,12 @@ do_fold(struct folds *f, struct adds_trainer *t, int p, struct adds_error *err)
 		else
 			a[na++] = t->train_list[i];
 	f->fold = p;
-	if ((rc = adds_run_init(&run, dir, access(dir, F_OK) != 0, err)) < 0)
+	if (t->run && (rc = adds_run_init(&run, dir, access(dir, F_OK) != 0, err)) < 0)
 		free(a);
-	else if ((rc = adds_trainer_init(&sub, t->b, t->texts, &o, t->train, a, na, NULL, NULL, 0, holdout, err)) == 0)
-		rc = work_fold(f, t, &sub, &run, err);
+	else if ((rc = adds_trainer_init(&sub, t->b, t->texts, &o, t->train, a, na, NULL, NULL, 0, holdout, err)) == 0) {
+		sub.at_once = t->at_once;
+		rc = work_fold(f, t, &sub, t->run ? &run : NULL, err);
+	}
 out:
 	adds_trainer_release(&sub);
 	adds_run_release(&run);
@@ -406,7 +412,7 @@ drop_folds(struct adds_trainer *t, struct adds_error *err)
 	int p, rc = 0;
 
 	for (p = 0; rc == 0 && p < PICTURE_FOLDS; p++) {
-		struct adds_run run = { 0 };
+		struct adds_run run = { .log = -1 };
 		char *dir = fold_name(t, p, err), log[4096];
 
 		if (!dir)
@@ -435,23 +441,27 @@ score_by_blend(void *ctx, struct adds_trainer *t, struct adds_dataset *d, const 
 {
 	const struct both *m = ctx;
 	const size_t cells = (size_t)(n * t->texts->n);
-	float *ridge = malloc((cells + 1) * sizeof(*ridge));
-	uint8_t *trained = malloc((size_t)t->texts->n + 1);
-	int rc = ridge && trained ? 0 : adds_fail(err, ADDS_ENOMEM, "out of memory for %zu scores", cells);
+	float *ridge;
+	uint8_t *trained;
+	int rc = adds_trainer_logits(t, m->decoder, d, list, n, scores, err);
 
-	if (rc == 0 && (rc = adds_trainer_logits(t, m->decoder, d, list, n, scores, err)) == 0 &&
-	    (rc = ridge_logits(m->ridge, t, d, list, n, ridge, trained, err)) == 0)
+	if (rc < 0 || !t->run)
+		return rc;
+	ridge = malloc((cells + 1) * sizeof(*ridge));
+	trained = malloc((size_t)t->texts->n + 1);
+	if (!ridge || !trained)
+		rc = adds_fail(err, ADDS_ENOMEM, "out of memory for %zu scores", cells);
+	if (rc == 0 && (rc = ridge_logits(m->ridge, t, d, list, n, ridge, trained, err)) == 0)
 		adds_blend_run(scores, scores, ridge, trained, n, t->texts->n, m->w);
 	free(ridge);
 	free(trained);
 	return rc;
 }
 
+/* the blend as a checkpoint, and as the best unless zero-shot is */
 static int
-keep_blend(struct adds_trainer *t, const struct adds_blend *w, struct adds_error *err)
+keep_blend(struct adds_trainer *t, const struct adds_blend *w, struct adds_measures *m, struct adds_error *err)
 {
-	struct both both = { t->ridge, t->decoder, w };
-	struct adds_measures m = { .epoch = t->state.epoch, .step = t->state.step };
 	struct adds_message *file = adds_message_new();
 	char text[512];
 	int rc;
@@ -459,13 +469,12 @@ keep_blend(struct adds_trainer *t, const struct adds_blend *w, struct adds_error
 	adds_blend_summary(w, text, sizeof(text));
 	if (!file)
 		return adds_fail(err, ADDS_ENOMEM, "out of memory");
-	if ((rc = adds_trainer_evaluate_by(t, score_by_blend, &both, &m, err)) < 0 || (rc = journal_method(t, &m, "blend", err)) < 0 ||
-	    (rc = note(t, "blend", text, err)) < 0 ||
+	if ((rc = journal_method(t, m, "blend", err)) < 0 || (rc = note(t, "blend", text, err)) < 0 ||
 	    (rc = adds_decoder_to_message(t->decoder, file, NULL, t->trained_vocab, t->trained_texts, err)) < 0 ||
 	    (rc = adds_ridge_to_message(t->ridge, file, err)) < 0 || (rc = adds_blend_to_message(w, file, err)) < 0 ||
 	    (rc = write_as(t, file, "blend", "blend.safetensors", err)) < 0)
 		goto out;
-	if (zero_shot_wins(t, &m))
+	if (zero_shot_wins(t, m))
 		goto out;
 	if ((rc = adds_journal_note(t->run, "best", "blend", err)) == 0)
 		rc = write_as(t, file, "blend", "best.safetensors", err);
@@ -474,21 +483,36 @@ out:
 	return rc;
 }
 
+/* All ranks train on the folds; what comes of them is rank 0's. 1: told to stop. */
+static int
+do_folds(struct folds *f, struct adds_trainer *t, struct adds_error *err)
+{
+	int p, rc = folds_init(f, t, err);
+
+	if ((rc = adds_ranks_agree(t->o.ranks, rc, NULL, err)) < 0)
+		return rc;
+	adds_ranks_share(t->o.ranks, f->label, (size_t)f->L * sizeof(*f->label));
+	for (p = 0; rc == 0 && p < PICTURE_FOLDS; p++)
+		rc = do_fold(f, t, p, err);
+	return rc;
+}
+
 int
 adds_trainer_blend(struct adds_trainer *t, struct adds_error *err)
 {
 	struct adds_blend w = { .loss = t->o.loss };
+	struct both both = { t->ridge, t->decoder, &w };
+	struct adds_measures m = { .epoch = t->state.epoch, .step = t->state.step };
 	struct folds f;
-	int p, rc;
+	int rc;
 
 	if (t->ntrain < BLEND_PICTURES)
-		return note(t, "blend", "blend: under 300 labelled pictures the ridge stands alone", err);
-	rc = folds_init(&f, t, err);
-	for (p = 0; rc == 0 && p < PICTURE_FOLDS; p++)
-		rc = do_fold(&f, t, p, err);
-	if (rc == 0 && (rc = adds_blend_choose(&w, f.decoder, f.ridge, f.targets, t->is_trained, f.label, f.N, f.L, t->b->threads, err)) == 0 &&
-	    (rc = keep_blend(t, &w, err)) == 0)
-		rc = drop_folds(t, err);
+		return t->run ? note(t, "blend", "blend: under 300 labelled pictures the ridge stands alone", err) : 0;
+	rc = do_folds(&f, t, err);
+	if (rc == 0 && t->run)
+		rc = adds_blend_choose(&w, f.decoder, f.ridge, f.targets, t->is_trained, f.label, f.N, f.L, t->b->threads, err);
 	folds_release(&f);
-	return rc;
+	if (rc || (rc = adds_trainer_evaluate_by(t, score_by_blend, &both, &m, err)) < 0 || !t->run)
+		return rc;
+	return (rc = keep_blend(t, &w, &m, err)) < 0 ? rc : drop_folds(t, err);
 }

@@ -82,6 +82,22 @@ choose_labels(struct adds_trainer *t, const struct adds_vocab *holdout, struct a
 	return keep_trained(t, err);
 }
 
+/* what ranks need to know of each other's pieces */
+static int
+make_pieces(struct adds_trainer *t, struct adds_error *err)
+{
+	const size_t ranks = (size_t)adds_ranks_size(t->o.ranks), rows = (size_t)t->o.rows, L = (size_t)t->texts->n;
+
+	t->chunk_room = (int64_t)(rows > L ? rows : L);
+	t->chunk = adds_ranks_first(t->o.ranks) ? NULL : malloc((size_t)t->chunk_room * sizeof(*t->chunk));
+	t->chunk_at = malloc((ranks + 1) * sizeof(*t->chunk_at));
+	t->piece = malloc((ranks + 1) * sizeof(*t->piece));
+	t->piece_loss = malloc(ranks * sizeof(*t->piece_loss));
+	if ((!t->chunk && !adds_ranks_first(t->o.ranks)) || !t->chunk_at || !t->piece || !t->piece_loss)
+		return adds_fail(err, ADDS_ENOMEM, "out of memory");
+	return 0;
+}
+
 static int
 make_arrays(struct adds_trainer *t, struct adds_error *err)
 {
@@ -102,7 +118,7 @@ make_arrays(struct adds_trainer *t, struct adds_error *err)
 	if (!t->order || !t->positive || !t->columns || !t->rows || !t->column_weight || !t->row || !t->step_target ||
 	    !t->step_weight || !t->step_logits)
 		return adds_fail(err, ADDS_ENOMEM, "out of memory for a batch of %zu pictures with %zu labels", n, K);
-	return 0;
+	return make_pieces(t, err);
 }
 
 static int
@@ -190,6 +206,7 @@ adds_trainer_init(struct adds_trainer *t, struct backend *b, const struct adds_t
 	t->b = b;
 	t->texts = texts;
 	t->o = *options;
+	t->at_once = options->rows;
 	t->train = train;
 	t->train_list = train_list;
 	t->ntrain = ntrain;
@@ -197,6 +214,8 @@ adds_trainer_init(struct adds_trainer *t, struct backend *b, const struct adds_t
 	t->val_list = val_list;
 	t->nval = nval;
 	t->saved_at = 0;
+	if (t->o.accumulate == 0)
+		t->o.accumulate = adds_ranks_size(t->o.ranks);
 	if (ntrain == 0)
 		return adds_fail(err, ADDS_EMISMATCH, "%s: no labelled picture to train on", adds_reader_name(train->reader));
 	if (t->o.batch > ntrain)
@@ -204,7 +223,8 @@ adds_trainer_init(struct adds_trainer *t, struct backend *b, const struct adds_t
 	if ((rc = choose_labels(t, holdout, err)) < 0 || (rc = make_arrays(t, err)) < 0 ||
 	    (rc = make_decoders(t, err)) < 0 ||
 	    (rc = adds_optimizer_init(&t->optimizer, t->decoder, b, &t->o.optimizer, err)) < 0 ||
-	    (rc = adds_sampler_init(&t->sampler, t->ntrained, t->o.budget, t->o.seed, err)) < 0)
+	    (rc = adds_sampler_init(&t->sampler, t->ntrained, t->o.budget, t->o.seed, err)) < 0 ||
+	    (rc = adds_accumulator_init(&t->accumulator, t->decoder, b, t->o.ranks, t->o.accumulate, err)) < 0)
 		return rc;
 	make_schedule(t);
 	if ((rc = digest_data(t, err)) < 0)
@@ -234,6 +254,10 @@ free_arrays(struct adds_trainer *t)
 	free(t->scores);
 	free(t->val_target);
 	free(t->ap);
+	free(t->chunk);
+	free(t->chunk_at);
+	free(t->piece);
+	free(t->piece_loss);
 }
 
 void
@@ -241,6 +265,7 @@ adds_trainer_release(struct adds_trainer *t)
 {
 	if (!t->b)
 		return;
+	adds_accumulator_release(&t->accumulator);
 	adds_optimizer_release(&t->optimizer);
 	adds_decoder_free(t->decoder);
 	adds_decoder_free(t->zero);

@@ -289,3 +289,76 @@ adds_state_load(struct adds_state *s, const char *data, struct adds_optimizer *o
 	}
 	return load_one(s, data, o, r, before, err);
 }
+
+/* ---- ranks ---- */
+
+/* rank 0's buffer for all */
+static int
+share_buffer(struct adds_optimizer *o, float *p, float *host, struct adds_ranks *ranks, struct adds_error *err)
+{
+	const size_t bytes = (size_t)adds_decoder_size(o->decoder) * sizeof(*host);
+	const int first = adds_ranks_first(ranks);
+	int rc = first ? o->b->ops->get(o->b, host, p, bytes, err) : 0;
+
+	if ((rc = adds_ranks_agree(ranks, rc, NULL, err)) < 0)
+		return rc;
+	adds_ranks_share(ranks, host, bytes);
+	return first ? 0 : o->b->ops->put(o->b, p, host, bytes, err);
+}
+
+int
+adds_state_share(struct adds_state *s, struct adds_optimizer *o, struct adds_ranks *ranks, int rc, struct adds_error *err)
+{
+	float *p[BUFFERS], *host;
+	int i;
+
+	if (adds_ranks_size(ranks) == 1)
+		return rc;
+	host = malloc((size_t)adds_decoder_size(o->decoder) * sizeof(*host));
+	if (rc == 0 && !host)
+		rc = adds_fail(err, ADDS_ENOMEM, "out of memory");
+	if ((rc = adds_ranks_agree(ranks, rc, NULL, err)) < 0)
+		goto out;
+	adds_ranks_share(ranks, s, sizeof(*s));
+	adds_ranks_share(ranks, &o->step, sizeof(o->step));
+	buffers(o, p);
+	for (i = 0; i < BUFFERS && rc == 0; i++)
+		if (p[i])
+			rc = share_buffer(o, p[i], host, ranks, err);
+out:
+	free(host);
+	return rc;
+}
+
+static int
+weights_digest(struct adds_optimizer *o, uint64_t *digest, struct adds_error *err)
+{
+	const size_t bytes = (size_t)adds_decoder_size(o->decoder) * sizeof(float);
+	float *host = malloc(bytes);
+	int rc;
+
+	if (!host)
+		return adds_fail(err, ADDS_ENOMEM, "out of memory");
+	if ((rc = o->b->ops->get(o->b, host, adds_decoder_weights(o->decoder), bytes, err)) == 0)
+		*digest = XXH3_64bits(host, bytes);
+	free(host);
+	return rc;
+}
+
+int
+adds_state_compare(struct adds_optimizer *o, struct adds_ranks *ranks, struct adds_error *err)
+{
+	uint64_t first = 0, mine = 0;
+	int rc;
+
+	if (adds_ranks_size(ranks) == 1)
+		return 0;
+	rc = weights_digest(o, &mine, err);
+	if ((rc = adds_ranks_agree(ranks, rc, NULL, err)) < 0)
+		return rc;
+	first = mine;
+	adds_ranks_share(ranks, &first, sizeof(first));
+	if (first != mine)
+		rc = adds_fail(err, ADDS_EDEVICE, "its weights are no longer those of rank 0: ranks that train together need processors and devices of one kind");
+	return adds_ranks_agree(ranks, rc, NULL, err);
+}

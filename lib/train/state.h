@@ -4,12 +4,13 @@
  * happened. Kept as safetensors, under a digest of its own; the one before is
  * kept too, should the newest be broken.
  *
- * Knows: stream/, run.h, optimizer.h. Room train/.
+ * Knows: stream/, run.h, optimizer.h, ranks.h. Room train/.
  */
 #ifndef ADDS_STATE_H
 #define ADDS_STATE_H
 
 #include "optimizer.h"
+#include "ranks.h"
 #include "run.h"
 
 enum { ADDS_THRESHOLDS = 4 }; /* of the accuracies: .6, .7, .8, .9 */
@@ -40,5 +41,11 @@ int adds_state_save(const struct adds_state *s, const char *data, struct adds_op
  * and why then says how. Another digest of the data is ADDS_EMISMATCH. */
 int adds_state_load(struct adds_state *s, const char *data, struct adds_optimizer *o, const struct adds_run *r,
                     int *older, struct adds_error *why, struct adds_error *err);
+
+/* Rank 0's state for all ranks, with the weights and moments that o points at. rc: how reading it went; all agree on it. */
+int adds_state_share(struct adds_state *s, struct adds_optimizer *o, struct adds_ranks *ranks, int rc, struct adds_error *err);
+
+/* Do all ranks have the same weights? They have, unless their machines compute differently: ADDS_EDEVICE. */
+int adds_state_compare(struct adds_optimizer *o, struct adds_ranks *ranks, struct adds_error *err);
 
 #endif

@@ -5,13 +5,18 @@
  *
  * Epoch 0 of every run is CLIP's zero-shot score, a decoder of no layers.
  *
+ * Ranks (ranks.h) make the same calls, each with a trainer of its own over the
+ * same data. Rank 0 alone has a run's folder, writes, watches, and fits the
+ * ridge; all do their parts of a step and of what is scored.
+ *
  * Knows: ridge/, dataset.h, batch.h, sampler.h, schedule.h, optimizer.h, run.h,
- * state.h, metric/metrics.h. Room train/.
+ * state.h, accumulate.h, ranks.h, metric/metrics.h. Room train/.
  */
 #ifndef ADDS_TRAIN_H
 #define ADDS_TRAIN_H
 
 #include "../ridge/blend.h"
+#include "accumulate.h"
 #include "batch.h"
 #include "optimizer.h"
 #include "run.h"
@@ -27,7 +32,7 @@ enum adds_method {
 
 struct adds_train_options {
 	enum adds_method method;
-	int strict_zero_shot; /* ridge: untrained labels keep CLIP's ranking */
+	int strict_zero_shot;               /* ridge: untrained labels keep CLIP's ranking */
 	struct adds_decoder_config decoder; /* width is filled in; ff 0: 4·width; prior -1: where every picture has one token */
 	enum adds_init init;
 	double prior_scale, prior_bias; /* where the prior starts */
@@ -38,10 +43,12 @@ struct adds_train_options {
 	int64_t epochs, batch, budget;
 	uint64_t seed;
 	enum precision precision;
-	int64_t keep_every;    /* keep the checkpoint of every so many epochs; 0: of none */
-	double save_every;     /* seconds between states within an epoch */
-	int64_t rows;          /* rows of tokens, or of labels, computed at once at most */
-	int64_t min_positives; /* a label with fewer validation positives is not measured */
+	int64_t keep_every;       /* keep the checkpoint of every so many epochs; 0: of none */
+	double save_every;        /* seconds between states within an epoch */
+	int64_t rows;             /* rows of tokens, or of labels, computed at once at most */
+	int64_t min_positives;    /* a label with fewer validation positives is not measured */
+	int accumulate;           /* parts of a batch, whose gradients are computed apart and added in order; 0: one a rank */
+	struct adds_ranks *ranks; /* borrowed; NULL: one process */
 };
 
 /* What an epoch came to. NAN where nothing could be measured. */
@@ -70,8 +77,8 @@ struct adds_watch {
 	void (*epoch)(void *to, const struct adds_measures *m);
 	void (*validation)(void *to, int64_t done, int64_t of);
 	void (*note)(void *to, const char *text); /* what a method chose: one line */
-	int (*stop)(void *to);     /* 1: finish the step, write the state, return */
-	double (*clock)(void *to); /* seconds, for save_every */
+	int (*stop)(void *to);                    /* 1: finish the step, write the state, return */
+	double (*clock)(void *to);                /* seconds, for save_every */
 };
 
 struct adds_trainer {
@@ -92,14 +99,17 @@ struct adds_trainer {
 	float *trained_texts; /* [ntrained, D] */
 
 	struct adds_decoder *zero, *decoder;
-	struct adds_ridge *ridge; /* NULL: not wanted, or nothing to learn from */
+	struct adds_ridge *ridge; /* NULL: not wanted, nothing to learn from, or not rank 0 */
+	int has_ridge;            /* does rank 0 have it? */
 	struct adds_optimizer optimizer;
+	struct adds_accumulator accumulator;
 	struct adds_sampler sampler;
 	struct adds_schedule schedule;
 	struct adds_batch batch;
+	int64_t at_once;    /* o.rows, or less where the device has no memory for as many */
 	int64_t kept_bytes; /* of features that stay on the device */
 	struct adds_room gate, logits, dlogits, target, weight;
-	struct adds_run *run;
+	struct adds_run *run; /* NULL: not rank 0 */
 	struct adds_state state;
 	const struct adds_watch *watch;
 	double saved_at;
@@ -112,9 +122,14 @@ struct adds_trainer {
 	float *column_weight;
 	int8_t *row, *step_target;
 	float *step_weight, *step_logits;
-	float *scores;      /* [nval, L] */
+	float *scores;      /* [nval, L], rank 0 */
 	int8_t *val_target; /* [nval, L] */
 	double *ap;         /* [L] */
+	float *chunk;       /* [chunk_room] scores of a chunk, other ranks */
+	int64_t chunk_room;
+	int64_t *chunk_at;  /* [ranks + 1] pictures at which the ranks' chunks begin */
+	size_t *piece;      /* [ranks + 1] bytes at which the ranks' pieces begin */
+	double *piece_loss; /* [ranks] */
 };
 
 /* Prepares everything: which labels are trained, decoder, optimizer. train and
@@ -129,21 +144,27 @@ void adds_trainer_release(struct adds_trainer *t);
 
 /* Trains, from the start, or from the newest state in the run's folder when
  * resume is 1 (without one: from the start). *stopped becomes 1 where watch->stop
- * asked for it. older as in adds_state_load. */
+ * asked for it, of any rank. older as in adds_state_load. run: NULL on all ranks but
+ * rank 0. All ranks fail where one does; ranks->failed says which. */
 int adds_trainer_run(struct adds_trainer *t, struct adds_run *run, const struct adds_watch *watch, int resume,
                      int *stopped, int *older, struct adds_error *why, struct adds_error *err);
+
+/* ---- step.c ---- */
+
+/* One step with the pictures list[0 … n-1]. s: rank 0 alone gets loss and accuracy. */
+int adds_trainer_step(struct adds_trainer *t, const int64_t *list, int64_t n, struct adds_step *s, struct adds_error *err);
 
 /* After a call over n pictures of d and K labels failed with rc: 0 where it failed for want of device memory and can be tried again,
  * with working memory given back and half as many rows at once from now on, which is noted; else rc. */
 int adds_trainer_halve(struct adds_trainer *t, int rc, const struct adds_dataset *d, const int64_t *list, int64_t n, int64_t K,
                        struct adds_error *err);
 
-/* ---- evaluate.c ---- */
+/* ---- evaluate.c: all ranks make these calls, rank 0 gets what comes of them ---- */
 
 /* Scores the validation pictures with d on all labels, and measures: fills all of m from val_loss on. */
 int adds_trainer_evaluate(struct adds_trainer *t, struct adds_decoder *d, struct adds_measures *m, struct adds_error *err);
 
-/* Logits host [n, L] of pictures list[0 … n-1] of data by d. */
+/* Logits host [n, L] of pictures list[0 … n-1] of data by d. out: NULL on other ranks. */
 int adds_trainer_logits(struct adds_trainer *t, struct adds_decoder *d, struct adds_dataset *data, const int64_t *list, int64_t n,
                         float *out, struct adds_error *err);
 

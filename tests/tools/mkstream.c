@@ -3,11 +3,12 @@
  *
  * usage: mkstream [--kind index|labels|features|scores] [--records N] [--labels L] [--width D] [--tokens T]
  *                 [--errors N] [--unlabelled N] [--partial 1] [--parents 1] [--ragged 1] [--dtype F32|F16|BF16]
- *                 [--model NAME] [--precision NAME] [--prefix TEXT] [--seed S] [--level N] [-o FILE]
+ *                 [--model NAME] [--precision NAME] [--prefix TEXT] [--seed S] [--level N] [--positive N]
+ *                 [-o FILE]
  *
  * Pictures are named PREFIX00000.jpg and so on, labels label0, label1 …; tokens and embeddings are random unit
  * vectors, a positive label's scores are higher. --errors and --unlabelled count among the records, and are spread
- * over them. With --partial some labels are negative and the rest unknown; with --parents label i implies
+ * over them. N in a hundred labels of a picture are positive [30]. With --partial some labels are negative and the rest unknown; with --parents label i implies
  * label i/2; with --ragged picture i has 1 + i mod T tokens. Labels streams have one record per label. */
 #include <math.h>
 #include <stdio.h>
@@ -17,7 +18,7 @@
 #include "../../lib/stream/record.h"
 
 static const char *kind = "features", *dtype = "F32", *model = "test-model", *precision = "f32", *prefix = "", *output = "-";
-static long records = 10, labels = 4, width = 8, tokens = 3, errors, unlabelled, partial, parents, ragged, seed, level = 1;
+static long records = 10, labels = 4, width = 8, tokens = 3, errors, unlabelled, partial, parents, ragged, seed, level = 1, positive = 30;
 
 static const struct {
 	const char *name;
@@ -30,6 +31,7 @@ static const struct {
 	{ "--width", NULL, &width }, { "--tokens", NULL, &tokens }, { "--errors", NULL, &errors },
 	{ "--unlabelled", NULL, &unlabelled }, { "--partial", NULL, &partial }, { "--parents", NULL, &parents },
 	{ "--ragged", NULL, &ragged }, { "--seed", NULL, &seed }, { "--level", NULL, &level },
+	{ "--positive", NULL, &positive },
 	/* clang-format on */
 };
 
@@ -180,8 +182,8 @@ add_targets(struct adds_message *m, signed char *target, long record)
 	for (i = 0; i < labels; i++) {
 		const double u = uniform();
 
-		target[i] = u < 0.3 ? 1 : u < 0.7 ? 0
-		                                  : -1;
+		target[i] = u < (double)positive / 100 ? 1 : u < 0.7 ? 0
+		                                                     : -1;
 	}
 	for (i = labels - 1; i > 0 && parents; i--)
 		if (target[i] == 1)
