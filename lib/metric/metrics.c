@@ -9,7 +9,7 @@
 
 /* mean of the precision at each positive */
 static double
-step_ap(const uint64_t *s, size_t n, size_t positives)
+step_ap(const uint32_t *s, size_t n, size_t positives)
 {
 	double sum = 0;
 	size_t i, tp = 0;
@@ -22,7 +22,7 @@ step_ap(const uint64_t *s, size_t n, size_t positives)
 
 /* Σ (R_n − R_{n−1})·P_n over distinct scores, as scikit-learn */
 static double
-sklearn_ap(const uint64_t *s, size_t n, size_t positives)
+sklearn_ap(const uint32_t *s, size_t n, size_t positives)
 {
 	double sum = 0;
 	size_t i, tp = 0, before = 0;
@@ -39,7 +39,7 @@ sklearn_ap(const uint64_t *s, size_t n, size_t positives)
 
 /* area under the precision envelope (PASCAL VOC, all points) */
 static double
-voc_ap(const uint64_t *s, size_t n, size_t positives)
+voc_ap(const uint32_t *s, size_t n, size_t positives)
 {
 	double sum = 0, envelope = 0;
 	size_t i, tp = positives;
@@ -56,7 +56,7 @@ voc_ap(const uint64_t *s, size_t n, size_t positives)
 }
 
 static double
-sorted_ap(const uint64_t *s, size_t n, size_t positives, enum adds_ap kind)
+sorted_ap(const uint32_t *s, size_t n, size_t positives, enum adds_ap kind)
 {
 	if (!positives)
 		return NAN;
@@ -65,33 +65,6 @@ sorted_ap(const uint64_t *s, size_t n, size_t positives, enum adds_ap kind)
 	if (kind == ADDS_AP_VOC)
 		return voc_ap(s, n, positives);
 	return step_ap(s, n, positives);
-}
-
-double
-adds_average_precision(const float *scores, const int8_t *targets, size_t n, size_t stride, enum adds_ap kind,
-                       size_t *positives, struct adds_error *err)
-{
-	uint64_t *a = malloc((2 * n + 1) * sizeof(*a));
-	size_t i, known = 0, p = 0;
-	double ap;
-
-	if (!a) {
-		adds_fail(err, ADDS_ENOMEM, "out of memory for %zu scores", n);
-		return NAN;
-	}
-	for (i = 0; i < n; i++) {
-		const int8_t t = targets[i * stride];
-
-		if (t < 0)
-			continue;
-		a[known++] = (uint64_t)adds_score_key(scores[i * stride]) << 1 | (t > 0);
-		p += t > 0;
-	}
-	ap = sorted_ap(adds_sort_keys(a, a + n, known), known, p, kind);
-	free(a);
-	if (positives)
-		*positives = p;
-	return ap;
 }
 
 struct aps {
@@ -109,6 +82,21 @@ column_ap(void *ctx, const struct adds_column *c)
 	a->positives[c->label] = (int64_t)c->positives;
 }
 
+double
+adds_average_precision(const float *scores, const int8_t *targets, size_t n, size_t stride, enum adds_ap kind,
+                       size_t *positives, struct adds_error *err)
+{
+	double ap = NAN;
+	int64_t p = 0;
+	struct aps aps = { &ap, &p, kind };
+
+	if (adds_columns_each(scores, targets, (int64_t)n, 1, (int64_t)stride, 1, column_ap, &aps, err) < 0)
+		return NAN;
+	if (positives)
+		*positives = (size_t)p;
+	return ap;
+}
+
 int64_t
 adds_mean_ap(double *mean, double *ap, int64_t *positives, const float *scores, const int8_t *targets, const uint8_t *measured,
              int64_t n, int64_t L, int64_t min_positives, enum adds_ap kind, int threads, struct adds_error *err)
@@ -123,7 +111,7 @@ adds_mean_ap(double *mean, double *ap, int64_t *positives, const float *scores, 
 		count = adds_fail(err, ADDS_ENOMEM, "out of memory for %lld labels", (long long)L);
 		goto out;
 	}
-	if ((count = adds_columns_each(scores, targets, n, L, threads, column_ap, &aps, err)) < 0)
+	if ((count = adds_columns_each(scores, targets, n, L, L, threads, column_ap, &aps, err)) < 0)
 		goto out;
 	for (i = 0; i < L; i++) {
 		if (p[i] < (min_positives > 1 ? min_positives : 1) || (measured && !measured[i])) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * threshold.c - fitting thresholds, one for each label and one for all */
 #include <math.h>
+#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,46 +70,43 @@ pick_point(struct pick *p, int64_t tp, int64_t fp, float low, float next)
 	p->cut.f1 = f1;
 }
 
+/* Where no positive was passed since the last point, precision fell and recall stayed: such a point is the best for few methods. */
+static int
+pick_skips(const struct pick *p)
+{
+	return p->method != ADDS_FIT_BALANCE && p->method != ADDS_FIT_MCUT;
+}
+
 static void
 pick_from_column(struct pick *p, const struct adds_column *c)
 {
-	int64_t tp = 0;
+	const int skips = pick_skips(p);
+	int64_t tp = 0, before = 0;
 	size_t i;
 
 	for (i = 0; i < c->known; i++) {
-		const uint64_t key = c->key[i] >> 1;
-
 		tp += (int64_t)(c->key[i] & 1);
-		if (i + 1 < c->known && c->key[i + 1] >> 1 == key)
+		if ((skips && tp == before) || (i + 1 < c->known && c->key[i + 1] >> 1 == c->key[i] >> 1))
 			continue;
-		pick_point(p, tp, (int64_t)i + 1 - tp, adds_key_score((uint32_t)key),
-		           i + 1 < c->known ? adds_key_score((uint32_t)(c->key[i + 1] >> 1)) : -INFINITY);
+		before = tp;
+		pick_point(p, tp, (int64_t)i + 1 - tp, adds_column_score(c, c->key[i]),
+		           i + 1 < c->known ? adds_column_score(c, c->key[i + 1]) : -INFINITY);
 	}
 }
 
-static void
-fit_column(void *ctx, const struct adds_column *c)
-{
-	struct adds_thresholds *t = ctx;
-	struct adds_cut *cut = &t->cut[c->label];
-	struct pick p;
-
-	pick_init(&p, t->method, t->target, (int64_t)c->positives);
-	if (c->positives)
-		pick_from_column(&p, c);
-	*cut = p.cut;
-	if (!p.found || (int64_t)c->positives < t->min_positives) {
-		*cut = t->global;
-		cut->positives = (int64_t)c->positives;
-		cut->fallback = 1;
-	}
-}
+/* ---- one threshold for all labels ---- */
 
 /* The global threshold is found on a histogram of the upper 24 bits of the
  * scores' order, so that it costs no second copy of them: thresholds are
  * apart by at least 2^-15 of their size, and precision and recall are exact
  * for the one that is chosen. */
 enum { HISTOGRAM_BITS = 24 };
+
+static uint32_t
+bin_of(float score)
+{
+	return adds_score_key(score) >> (32 - HISTOGRAM_BITS);
+}
 
 /* the largest and the smallest score of a bin */
 static float
@@ -123,49 +121,147 @@ bin_bottom(uint32_t b)
 	return adds_key_score(b << (32 - HISTOGRAM_BITS) | ((1u << (32 - HISTOGRAM_BITS)) - 1));
 }
 
-static void
-pick_from_histogram(struct pick *p, const uint32_t *pos, const uint32_t *neg)
-{
-	const uint32_t bins = 1u << HISTOGRAM_BITS;
-	int64_t tp = 0, fp = 0;
-	uint32_t b, last = bins;
+/* Counts of bins: those of scores above zero, zero's own, those below; what lies between is empty. Every
+ * thread has a table of its own, the others first, then the positives. */
+struct histogram {
+	uint32_t first, before; /* bins of the largest and of the smallest magnitude, above zero */
+	uint32_t after;         /* bin of the smallest below zero */
+	uint32_t above, n;      /* bins above zero, and in all */
+	int threads;
+	uint32_t *count;
+};
 
-	for (b = 0; b < bins; b++) {
-		if (!pos[b] && !neg[b])
-			continue;
-		if (last < bins)
-			pick_point(p, tp, fp, bin_bottom(last), bin_top(b));
-		tp += pos[b];
-		fp += neg[b];
-		last = b;
-	}
-	pick_point(p, tp, fp, bin_bottom(last), -INFINITY);
+static uint32_t
+place_of(const struct histogram *h, uint32_t bin)
+{
+	return bin <= h->before ? bin - h->first : bin < h->after ? h->above
+	                                                          : bin - h->after + h->above + 1;
+}
+
+static uint32_t
+bin_at(const struct histogram *h, uint32_t place)
+{
+	return place < h->above ? place + h->first : place == h->above ? bin_of(0)
+	                                                               : place - h->above - 1 + h->after;
+}
+
+static int64_t
+counted(const struct histogram *h, int positive, uint32_t place)
+{
+	int64_t sum = 0;
+	int t;
+
+	for (t = 0; t < h->threads; t++)
+		sum += h->count[(size_t)(2 * t + positive) * h->n + place];
+	return sum;
 }
 
 static int
-fit_global(struct adds_thresholds *t, const struct adds_scores *s, struct adds_error *err)
+histogram_open(struct histogram *h, const struct adds_scores *s, int threads, struct adds_error *err)
 {
-	const size_t bins = (size_t)1 << HISTOGRAM_BITS;
-	uint32_t *pos = calloc(2 * bins, sizeof(*pos)), *neg = pos ? pos + bins : NULL;
-	const size_t cells = (size_t)(s->n * s->L);
-	int64_t positives = 0;
-	struct pick p;
+	float least, most;
+	int64_t tables;
+
+	adds_magnitudes(&least, &most, s->scores, s->n, s->L, s->L, threads);
+	*h = (struct histogram){ .first = bin_of(most), .before = bin_of(least), .after = bin_of(-least) };
+	h->above = h->before + 1 - h->first;
+	h->n = 2 * h->above + 1;
+	tables = 1 + s->n * s->L / (8 * (int64_t)h->n); /* together a quarter of the scores' size */
+	h->threads = tables < threads ? (int)tables : threads;
+	h->count = calloc(2 * (size_t)h->n * (size_t)h->threads, sizeof(*h->count));
+	return h->count ? 0 : adds_fail(err, ADDS_ENOMEM, "out of memory for the histogram of scores");
+}
+
+/* A sorted column walks through the table from its beginning to its end. */
+static void
+count_column(const struct histogram *h, const struct adds_column *c)
+{
+	uint32_t *others = h->count + (size_t)omp_get_thread_num() * 2 * h->n;
 	size_t i;
 
-	if (!pos)
-		return adds_fail(err, ADDS_ENOMEM, "out of memory for the histogram of scores");
-	for (i = 0; i < cells; i++) {
-		if (s->targets[i] < 0)
+	for (i = 0; i < c->known; i++)
+		others[(c->key[i] & 1) * h->n + place_of(h, bin_of(adds_column_score(c, c->key[i])))]++;
+}
+
+static void
+pick_from_histogram(struct pick *p, const struct histogram *h)
+{
+	int64_t tp = 0, fp = 0;
+	uint32_t b, last = h->n;
+
+	for (b = 0; b < h->n; b++) {
+		const int64_t positives = counted(h, 1, b), others = counted(h, 0, b);
+
+		if (!positives && !others)
 			continue;
-		positives += s->targets[i] > 0;
-		(s->targets[i] > 0 ? pos : neg)[adds_score_key(s->scores[i]) >> (32 - HISTOGRAM_BITS)]++;
+		if (last < h->n)
+			pick_point(p, tp, fp, bin_bottom(bin_at(h, last)), bin_top(bin_at(h, b)));
+		tp += positives;
+		fp += others;
+		last = b;
 	}
+	pick_point(p, tp, fp, bin_bottom(bin_at(h, last)), -INFINITY);
+}
+
+static void
+fit_global(struct adds_thresholds *t, const struct histogram *h)
+{
+	int64_t positives = 0;
+	struct pick p;
+	uint32_t b;
+
+	for (b = 0; b < h->n; b++)
+		positives += counted(h, 1, b);
 	pick_init(&p, t->method, t->target, positives);
 	if (positives)
-		pick_from_histogram(&p, pos, neg);
+		pick_from_histogram(&p, h);
 	t->global = p.cut;
-	free(pos);
-	return 0;
+}
+
+/* ---- fitting ---- */
+
+struct fitting {
+	struct adds_thresholds *t;
+	struct histogram h;
+};
+
+static void
+fit_column(void *ctx, const struct adds_column *c)
+{
+	const struct fitting *f = ctx;
+	struct adds_cut *cut = &f->t->cut[c->label];
+	struct pick p;
+
+	pick_init(&p, f->t->method, f->t->target, (int64_t)c->positives);
+	if (c->positives)
+		pick_from_column(&p, c);
+	*cut = p.cut;
+	cut->fallback = !p.found || (int64_t)c->positives < f->t->min_positives;
+	count_column(&f->h, c);
+}
+
+static int
+fit(struct adds_thresholds *t, const struct adds_scores *s, int threads, struct adds_error *err)
+{
+	struct fitting f = { .t = t };
+	size_t i;
+	int rc;
+
+	if ((rc = histogram_open(&f.h, s, threads, err)) < 0)
+		return rc;
+	rc = adds_columns_each(s->scores, s->targets, s->n, s->L, s->L, f.h.threads, fit_column, &f, err);
+	if (rc == 0)
+		fit_global(t, &f.h);
+	free(f.h.count);
+	for (i = 0; rc == 0 && i < t->n; i++)
+		if (t->cut[i].fallback) {
+			const int64_t positives = t->cut[i].positives;
+
+			t->cut[i] = t->global;
+			t->cut[i].positives = positives;
+			t->cut[i].fallback = 1;
+		}
+	return rc;
 }
 
 static int
@@ -201,9 +297,9 @@ adds_thresholds_fit(struct adds_thresholds *t, const struct adds_scores *s, enum
 		return rc;
 	if (!s->n)
 		return adds_fail(err, ADDS_EARG, "no labelled picture: thresholds are fitted on pictures with known labels");
-	if ((rc = copy_names(t, s->header.labels, err)) < 0 || (rc = fit_global(t, s, err)) < 0)
+	if ((rc = copy_names(t, s->header.labels, err)) < 0)
 		return rc;
-	return adds_columns_each(s->scores, s->targets, s->n, s->L, threads, fit_column, t, err);
+	return fit(t, s, threads > 0 ? threads : 1, err);
 }
 
 void

@@ -49,7 +49,8 @@ START_TEST(signs_and_zeros_sort)
 }
 END_TEST
 
-enum { N = 531, L = 37 };
+enum { N = 531,
+       L = 37 };
 
 static float scores[N * L];
 static int8_t targets[N * L];
@@ -64,7 +65,8 @@ fill(void)
 		s = s * 1664525u + 1013904223u;
 		scores[i] = (float)((int)(s >> 22) - 512) / 64;
 		s = s * 1664525u + 1013904223u;
-		targets[i] = (s >> 24) < 40 ? 1 : (s >> 24) < 60 ? -1 : 0;
+		targets[i] = (s >> 24) < 40 ? 1 : (s >> 24) < 60 ? -1
+		                                                 : 0;
 	}
 }
 
@@ -83,6 +85,67 @@ START_TEST(mean_equals_columns_for_any_threads)
 		for (j = 0; j < L; j++)
 			ck_assert(ap[j] == want[j]);
 		ck_assert_double_eq_tol(mean, sum / L, 1e-15);
+	}
+}
+END_TEST
+
+enum { MANY = 3000 };
+
+/* how scores may lie, and what of the sorting that asks for */
+static float
+odd_score(int how, uint32_t r)
+{
+	switch (how) {
+	case 0: /* all octaves, infinities, zeros: too far apart for 31 bits */
+		return r % 50 == 0 ? 0 : r % 51 == 0 ? -INFINITY
+		                                     : ldexpf(r & 1 ? -1 : 1, (int)(r >> 8) % 250 - 125);
+	case 1: /* neighbours, beside a single one far away: the upper bits tell nothing */
+		return r % 997 == 0 ? 1e-20f : nextafterf(1, 2) + (float)((r >> 8) % 500) * 0x1p-23f;
+	case 2: /* few values */
+		return (float)((int)(r >> 8) % 5) - 2;
+	default:
+		return (float)(int32_t)r * 1e-9f;
+	}
+}
+
+/* by counting what stands before each positive */
+static double
+plain_ap(const float *s, const int8_t *y)
+{
+	double sum = 0;
+	int i, j, positives = 0;
+
+	for (i = 0; i < MANY; i++) {
+		int before = 1, hits = 1;
+
+		for (j = 0; y[i] > 0 && j < MANY; j++)
+			if (y[j] >= 0 && (s[j] > s[i] || (s[j] == s[i] && j < i))) {
+				before++;
+				hits += y[j];
+			}
+		sum += y[i] > 0 ? (double)hits / before : 0;
+		positives += y[i] > 0;
+	}
+	return sum / positives;
+}
+
+START_TEST(sorted_however_scores_lie)
+{
+	static float s[MANY];
+	static int8_t y[MANY];
+	struct adds_error err;
+	uint32_t r = 3;
+	int how, i;
+
+	for (how = 0; how < 4; how++) {
+		for (i = 0; i < MANY; i++) {
+			r = r * 1664525u + 1013904223u;
+			s[i] = odd_score(how, r);
+			r = r * 1664525u + 1013904223u;
+			y[i] = (r >> 24) < 40 ? 1 : (r >> 24) < 60 ? -1
+			                                           : 0;
+		}
+		ck_assert_double_eq_tol(adds_average_precision(s, y, MANY, 1, ADDS_AP_STEP, NULL, &err), plain_ap(s, y), 1e-12);
 	}
 }
 END_TEST
@@ -108,7 +171,7 @@ START_TEST(accuracy_counts_known_cells)
 	const float z[] = { 2, -2, 0.5f, -3 };
 	const int8_t y[] = { 1, 0, 1, -1 };
 
-	ck_assert_double_eq_tol(adds_accuracy(z, y, NULL, 2, 2, 0.6), 1.0, 1e-15); /* σ(.5) = .622 */
+	ck_assert_double_eq_tol(adds_accuracy(z, y, NULL, 2, 2, 0.6), 1.0, 1e-15);     /* σ(.5) = .622 */
 	ck_assert_double_eq_tol(adds_accuracy(z, y, NULL, 2, 2, 0.9), 1.0 / 3, 1e-15); /* σ(2) = .881 */
 }
 END_TEST
@@ -125,6 +188,7 @@ metrics_suite(void)
 	tcase_add_test(c, no_positive_is_not_a_number);
 	tcase_add_test(c, signs_and_zeros_sort);
 	tcase_add_test(c, mean_equals_columns_for_any_threads);
+	tcase_add_test(c, sorted_however_scores_lie);
 	tcase_add_test(c, labels_are_left_out);
 	tcase_add_test(c, accuracy_counts_known_cells);
 	suite_add_tcase(s, c);

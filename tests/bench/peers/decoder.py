@@ -72,7 +72,7 @@ def main():
         try:
             measure(labels, tokens, width, batch, compiled, bf16)
         except Exception as e:  # no compiler, or none that it can use
-            print(f"# compiled: {type(e).__name__}", file=sys.stderr)
+            print(f"# compiled: {type(e).__name__}: {e}"[:400], file=sys.stderr)
 
 
 if __name__ == "__main__":
