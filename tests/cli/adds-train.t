@@ -147,6 +147,13 @@ adds-train -q $o --loss focal --schedule cosine --init random --heads 4 --clip-n
 adds-train -q $o --loss bce --schedule constant --warmup 5 --layers 1 --prior --full-gradient --label-budget 4 -o r2 f.adds &&
 adds-train -q $o --recipe seed --heads 4 --layers 2 -o r3 f.adds && grep -q '"gamma-pos":1' r3/config.json && grep -q '"lr":1e-05' r3/config.json
 X
+t '--accumulate: the same labels, dropout and loss of a step, but for rounding; other bits in the end' 0 <<'X'
+adds-train -q $o --dropout 0.3 --label-budget 4 -o acc1 f.adds && adds-train -q $o --dropout 0.3 --label-budget 4 --accumulate 1 -o acc1b f.adds &&
+adds-train -q $o --dropout 0.3 --label-budget 4 --accumulate 5 -o acc5 f.adds && sh same.sh acc1 acc1b && ! cmp -s acc1/final.safetensors acc5/final.safetensors || exit 1
+for run in acc1 acc5; do grep '"event":"step"' $run/log.jsonl | head -n 1 | tr ',' '\n' | grep -E '"(loss|labels)"' | cut -d: -f2; done |
+	awk '{ x[NR] = $1 } END { exit !(NR == 4 && x[1] == x[3] && (x[2] - x[4]) ^ 2 < 1e-12 * x[2] ^ 2) }' &&
+grep -q '"accumulate":5' acc5/config.json
+X
 t 'unlabelled and unreadable pictures are counted' 0 <<'X'
 mkstream --kind features --records 60 --labels 12 --width 16 --errors 2 --unlabelled 5 -o some.adds
 adds-train $o -o some some.adds
