@@ -255,6 +255,42 @@ load(const struct train_input *in, const char *path, const struct train_args *a,
 	return d;
 }
 
+static void
+warn_of_holdout(const struct train_input *in, const char *path)
+{
+	const size_t n = adds_vocab_size(in->holdout);
+	size_t i, missing = 0;
+
+	for (i = 0; i < n; i++) {
+		const char *name = adds_vocab_name(in->holdout, i);
+
+		missing += adds_vocab_find(in->texts.vocab, name, strlen(name)) < 0;
+	}
+	if (missing)
+		warn("%s: %zu of %zu names are not among the labels", path, missing, n);
+}
+
+/* features that validate should be made as those that train */
+static void
+warn_of_validation(const struct adds_dataset *train, const struct adds_dataset *val)
+{
+	static const char *const fields[] = { "prep", "side", "levels", "tokens", "pool" };
+	const cJSON *t = adds_message_meta_const(adds_reader_header(train->reader));
+	const cJSON *v = adds_message_meta_const(adds_reader_header(val->reader));
+	size_t i;
+
+	for (i = 0; i < sizeof(fields) / sizeof(*fields); i++) {
+		const cJSON *a = cJSON_GetObjectItemCaseSensitive(t, fields[i]), *b = cJSON_GetObjectItemCaseSensitive(v, fields[i]);
+		char *x = a ? adds_json_print(a) : NULL, *y = b ? adds_json_print(b) : NULL;
+
+		if (!a != !b || (a && !cJSON_Compare(a, b, 1)))
+			warn("%s: '%s' is %.200s, but %.200s in the features that train", adds_reader_name(val->reader), fields[i],
+			     y ? y : "absent", x ? x : "absent");
+		free(x);
+		free(y);
+	}
+}
+
 /* ---- all of it ---- */
 
 static void
@@ -333,6 +369,10 @@ train_load_input(struct train_input *in, const struct train_args *a, struct adds
 	in->train = load(in, in->train_path, a, run, ranks);
 	if (in->val_path)
 		in->val = load(in, in->val_path, a, run, ranks);
+	if (in->holdout && adds_ranks_first(ranks) && !a->resume)
+		warn_of_holdout(in, a->holdout);
+	if (in->val && adds_ranks_first(ranks) && !a->resume)
+		warn_of_validation(in->train, in->val);
 	split(in, a, run);
 }
 

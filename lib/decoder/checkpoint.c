@@ -244,7 +244,7 @@ take(float *w, const struct adds_param *p, const struct adds_message *m, struct 
 {
 	const struct adds_tensor *t = find(m, p->name);
 	int64_t n = 1;
-	int i, same;
+	int i, same, rc;
 
 	if (!t)
 		return adds_fail(err, ADDS_EFORMAT, "there is no tensor '%s'", p->name);
@@ -257,7 +257,9 @@ take(float *w, const struct adds_param *p, const struct adds_message *m, struct 
 		return adds_fail(err, ADDS_EMISMATCH,
 		                 "tensor '%s' has %lld elements in %d dimensions, the configuration asks for %lld in %d", p->name,
 		                 (long long)n, t->rank, (long long)p->size, p->rank);
-	return adds_tensor_to_f32(w + p->offset, t, err);
+	if ((rc = adds_tensor_to_f32(w + p->offset, t, err)) == 0 && !adds_tensor_is_finite(t))
+		rc = adds_fail(err, ADDS_EFORMAT, "tensor '%s' holds numbers that are not finite", p->name);
+	return rc;
 }
 
 static int

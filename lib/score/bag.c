@@ -69,6 +69,9 @@ adds_bag_add(struct adds_bag *bag, const struct adds_record *rec, enum adds_read
 	if (!t || t->rank != 2 || t->shape[1] != bag->width || t->shape[0] < 1)
 		return adds_fail(err, ADDS_EFORMAT, "'%.*s' has no tokens of width %lld", (int)rec->path_len, rec->path,
 		                 (long long)bag->width);
+	if (!adds_tensor_is_finite(t))
+		return adds_fail(err, ADDS_EFORMAT, "'%.*s' has tokens that are not finite: encode it anew", (int)rec->path_len,
+		                 rec->path);
 	T = t->shape[0];
 	if ((rc = make_room(bag, T, err)) < 0)
 		return rc;

@@ -69,7 +69,7 @@ make_group(struct adds_report *r, const char *name, const uint8_t *mask, const s
 	g->map = group_map(r, g, mask, s->L);
 	g->picture_ap = adds_picture_ap(s->scores, s->targets, mask, s->n, s->L, NULL, err);
 	g->calibration_error =
-	    s->header.calibrated ? adds_calibration_error(s->scores, s->targets, mask, s->n, s->L) : NAN;
+		s->header.calibrated ? adds_calibration_error(s->scores, s->targets, mask, s->n, s->L) : NAN;
 	for (i = 0; i < r->options.cuts; i++)
 		adds_prf(&g->cut[i], cuts[i], mask, s->L);
 	return group_tops(r, g, mask, s, room, err);

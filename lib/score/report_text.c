@@ -143,7 +143,9 @@ adds_report_labels(const struct adds_report *r, const struct adds_scores *s)
 		if (!s->header.known[j])
 			continue;
 		add(&t, "%s\t%s\t%lld\t", adds_vocab_name(s->header.labels, (size_t)j),
-		    !r->options.unseen ? "all" : r->options.unseen[j] ? "unseen" : "seen", (long long)r->positives[j]);
+		    !r->options.unseen ? "all" : r->options.unseen[j] ? "unseen"
+		                                                      : "seen",
+		    (long long)r->positives[j]);
 		if (isnan(r->ap[j]))
 			add(&t, "-");
 		else

@@ -22,7 +22,7 @@ struct adds_scorer {
 	void *scaled;  /* the same × √D */
 	void *context; /* device f32 [Lc, D] × √D, or NULL */
 	void *gate;    /* device f32 [L], or NULL */
-	struct { /* device memory of one run, grown on demand */
+	struct {       /* device memory of one run, grown on demand */
 		void *p;
 		size_t bytes;
 	} tokens, z0, logits, tiles;
@@ -304,6 +304,18 @@ ridge_room(struct adds_scorer *s, int64_t n, struct adds_error *err)
 	return s->ridge_logits ? 0 : adds_fail(err, ADDS_ENOMEM, "out of memory for the scores of %lld pictures", (long long)n);
 }
 
+static int
+check_scores(const struct adds_scorer *s, const float *scores, int64_t n, struct adds_error *err)
+{
+	int64_t i;
+
+	for (i = 0; i < n; i++)
+		if (!isfinite(scores[i]))
+			return adds_fail(err, ADDS_EFORMAT, "a score of label '%s' is not finite: is the checkpoint damaged?",
+			                 adds_vocab_name(s->texts->vocab, (size_t)(i % s->texts->n)));
+	return 0;
+}
+
 int
 adds_scorer_run(struct adds_scorer *s, float *scores, const struct adds_bag *bag, struct adds_error *err)
 {
@@ -320,7 +332,7 @@ adds_scorer_run(struct adds_scorer *s, float *scores, const struct adds_bag *bag
 	if ((rc = s->b->ops->put(s->b, tokens.p, bag->tokens, (size_t)(bag->rows * D) * sizeof(float), err)) < 0)
 		return rc;
 	if (s->ridge && !s->decoder)
-		return run_ridge(s, scores, tokens, bag, err);
+		return (rc = run_ridge(s, scores, tokens, bag, err)) < 0 ? rc : check_scores(s, scores, bag->n * L, err);
 	if (s->blended && ((rc = ridge_room(s, bag->n, err)) < 0 || (rc = run_ridge(s, s->ridge_logits, tokens, bag, err)) < 0))
 		return rc;
 	if ((reads_zero_shot(s) &&
@@ -330,5 +342,5 @@ adds_scorer_run(struct adds_scorer *s, float *scores, const struct adds_bag *bag
 		return rc;
 	if (s->blended)
 		adds_blend_run(scores, scores, s->ridge_logits, adds_ridge_is_trained(s->ridge_scorer), bag->n, L, &s->blend);
-	return 0;
+	return check_scores(s, scores, bag->n * L, err);
 }

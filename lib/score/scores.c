@@ -57,8 +57,8 @@ adds_score_check(const struct adds_score_header *h, const struct adds_record *re
 	if (!rec->scores || rec->nscores != L)
 		return adds_fail(err, ADDS_EFORMAT, "'%.*s': %zu scores for %zu labels", (int)rec->path_len, rec->path, rec->nscores, L);
 	for (i = 0; i < L; i++)
-		if (isnan(rec->scores[i]))
-			return adds_fail(err, ADDS_EFORMAT, "'%.*s': the score of label '%s' is not a number", (int)rec->path_len,
+		if (!isfinite(rec->scores[i]))
+			return adds_fail(err, ADDS_EFORMAT, "'%.*s': the score of label '%s' is not finite", (int)rec->path_len,
 			                 rec->path, adds_vocab_name(h->labels, i));
 	return 0;
 }

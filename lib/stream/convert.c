@@ -117,3 +117,21 @@ adds_tensor_to_f32(float *out, const struct adds_tensor *t, struct adds_error *e
 		                 adds_dtype_name(t->dtype));
 	}
 }
+
+/* an exponent of nothing but ones: infinity or NaN */
+int
+adds_tensor_is_finite(const struct adds_tensor *t)
+{
+	const uint16_t exponent = t->dtype == ADDS_F16 ? 0x7c00 : 0x7f80, *half = t->data;
+	const float *x = t->data;
+	uint32_t bad = 0;
+	size_t i;
+
+	if (t->dtype == ADDS_F32)
+		for (i = 0; i < t->size / 4; i++)
+			bad |= (bits_of(x[i]) & 0x7f800000) == 0x7f800000;
+	else
+		for (i = 0; i < t->size / 2; i++)
+			bad |= (half[i] & exponent) == exponent;
+	return !bad;
+}

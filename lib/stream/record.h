@@ -109,6 +109,8 @@ struct adds_message *adds_label_new(const char *name, size_t name_len, const flo
 
 /* f16 and bf16 tensors as f32: n elements. The conversion to them rounds to nearest even. */
 int adds_tensor_to_f32(float *out, const struct adds_tensor *t, struct adds_error *err);
+/* Non-zero if no number of an F32, F16 or BF16 tensor is infinite or NaN. */
+int adds_tensor_is_finite(const struct adds_tensor *t);
 void adds_f32_to_f16(uint16_t *out, const float *in, size_t n);
 void adds_f32_to_bf16(uint16_t *out, const float *in, size_t n);
 void adds_f16_to_f32(float *out, const uint16_t *in, size_t n);

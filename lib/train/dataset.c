@@ -152,6 +152,9 @@ check_tokens(struct adds_dataset *d, const struct adds_record *rec, struct adds_
 	if (d->n && t->dtype != d->dtype)
 		return adds_fail(err, ADDS_EMISMATCH, "tokens of type %s behind others of type %s", adds_dtype_name(t->dtype),
 		                 adds_dtype_name(d->dtype));
+	if (!adds_tensor_is_finite(t))
+		return adds_fail(err, ADDS_EFORMAT, "'%.*s' has tokens that are not finite: encode it anew", (int)rec->path_len,
+		                 rec->path);
 	d->dtype = t->dtype;
 	return 0;
 }

@@ -222,4 +222,16 @@ if [ -d "$DATA/voc2007_scores" ]; then
 else
 	skip "mAP of published scores: no $DATA/voc2007_scores"
 fi
+for dtype in F32 F16 BF16; do
+	t "$dtype tokens that are not finite" 1 <<X
+mkstream --kind features --dtype $dtype --records 9 --labels 6 --infinite 1 -o infinite.adds
+adds-eval -t labels.adds --zero-shot infinite.adds >n.adds
+X
+	has err "adds-eval: infinite.adds: record *: '0000*.jpg' has tokens that are not finite*"
+done
+t 'scores and embeddings that are not finite' 1 <<'X'
+mkstream --kind scores --records 9 --labels 6 --infinite 1 -o infinite.adds; adds-eval infinite.adds && exit 3
+mkstream --kind labels --labels 6 --infinite 1 -o infinite.adds; adds-eval -t infinite.adds --zero-shot features.adds
+X
+has err "adds-eval: infinite.adds: record *: '0000*.jpg': the score of label 'label0' is not finite?adds-eval: infinite.adds: *"
 done_

@@ -247,4 +247,15 @@ adds-cat --jsonl --values adds-run/labels.adds | grep '"record":"label"' >b
 cmp a b
 X
 has err '*mAP*zero-shot*adds-run/*.safetensors*'
+t 'tokens that are not finite' 1 <<'X'
+mkstream --kind features --dtype F16 --records 40 --labels 6 --infinite 1 -o infinite.adds; mkstream --kind labels --labels 6 -o six.adds
+adds-train -t six.adds -o infinite infinite.adds
+X
+has err "adds-train: *infinite.adds: *'000*.jpg' has tokens that are not finite*"
+t 'names held out that are no labels, and features that validate but are made otherwise, are told' 0 <<'X'
+mkstream --kind features --records 40 --labels 6 -o whole.adds && adds-cat --npy x.npy --paths p.txt --labels l.txt --targets y.npy whole.adds &&
+adds-cat --import features --npy x.npy --paths p.txt --labels l.txt --targets y.npy --model-name test-model -o other.adds
+printf 'label1\nlabbel2\n' >held.txt; adds-train -t six.adds --method ridge --val other.adds --holdout-labels held.txt -o told whole.adds 2>log; grep -e held.txt -e other.adds log >&2
+X
+has err "adds-train: held.txt: 1 of 2 names are not among the labels?adds-train: *other.adds: 'tokens' is \"cls\", but \"all\" in the features that train"
 done_

@@ -4,12 +4,13 @@
  * usage: mkstream [--kind index|labels|features|scores] [--records N] [--labels L] [--width D] [--tokens T]
  *                 [--errors N] [--unlabelled N] [--partial 1] [--parents 1] [--ragged 1] [--dtype F32|F16|BF16]
  *                 [--model NAME] [--precision NAME] [--prefix TEXT] [--seed S] [--level N] [--positive N]
- *                 [-o FILE]
+ *                 [--infinite N] [-o FILE]
  *
  * Pictures are named PREFIX00000.jpg and so on, labels label0, label1 …; tokens and embeddings are random unit
  * vectors, a positive label's scores are higher. --errors and --unlabelled count among the records, and are spread
- * over them. N in a hundred labels of a picture are positive [30]. With --partial some labels are negative and the rest unknown; with --parents label i implies
- * label i/2; with --ragged picture i has 1 + i mod T tokens. Labels streams have one record per label. */
+ * over them. N in a hundred labels of a picture are positive [30]. With --partial some labels are negative and the rest
+ * unknown; with --parents label i implies label i/2; N records of --infinite have a number that is infinite; with
+ * --ragged picture i has 1 + i mod T tokens. Labels streams have one record per label. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +19,8 @@
 #include "../../lib/stream/record.h"
 
 static const char *kind = "features", *dtype = "F32", *model = "test-model", *precision = "f32", *prefix = "", *output = "-";
-static long records = 10, labels = 4, width = 8, tokens = 3, errors, unlabelled, partial, parents, ragged, seed, level = 1, positive = 30;
+static long records = 10, labels = 4, width = 8, tokens = 3, errors, unlabelled, partial, parents, ragged, infinite,
+	    seed, level = 1, positive = 30;
 
 static const struct {
 	const char *name;
@@ -31,7 +33,7 @@ static const struct {
 	{ "--width", NULL, &width }, { "--tokens", NULL, &tokens }, { "--errors", NULL, &errors },
 	{ "--unlabelled", NULL, &unlabelled }, { "--partial", NULL, &partial }, { "--parents", NULL, &parents },
 	{ "--ragged", NULL, &ragged }, { "--seed", NULL, &seed }, { "--level", NULL, &level },
-	{ "--positive", NULL, &positive },
+	{ "--positive", NULL, &positive }, { "--infinite", NULL, &infinite },
 	/* clang-format on */
 };
 
@@ -193,6 +195,13 @@ add_targets(struct adds_message *m, signed char *target, long record)
 		add_rows(m, "neg", target, 0);
 }
 
+/* is record i one of n that are spread over all? */
+static int
+spread(long i, long n)
+{
+	return (i + 1) * n / records != i * n / records;
+}
+
 static void
 add_tokens(struct adds_message *m, long record)
 {
@@ -206,6 +215,7 @@ add_tokens(struct adds_message *m, long record)
 
 	start(record, 2);
 	unit_vectors(x, n, width);
+	x[0] = spread(record, infinite) ? INFINITY : x[0];
 	if (strcmp(dtype, "F16") == 0)
 		adds_f32_to_f16(half, x, count);
 	if (strcmp(dtype, "BF16") == 0)
@@ -230,15 +240,9 @@ add_scores(struct adds_message *m, const signed char *target, long record)
 	start(record, 3);
 	for (i = 0; i < labels; i++)
 		x[i] = (float)(6 * uniform() - 4 + (target[i] == 1 ? 3 : 0));
+	x[0] = spread(record, infinite) ? INFINITY : x[0];
 	need(adds_message_add(m, "scores", ADDS_F32, 1, &n, x, &err));
 	free(x);
-}
-
-/* is record i one of n that are spread over all? */
-static int
-spread(long i, long n)
-{
-	return (i + 1) * n / records != i * n / records;
 }
 
 static struct adds_message *
@@ -282,6 +286,7 @@ label(long i)
 	snprintf(prompt, sizeof(prompt), "a photo of %s", name);
 	start(i, 4);
 	unit_vectors(x, 1, width);
+	x[0] = spread(i, infinite) ? INFINITY : x[0];
 	m = adds_label_new(name, (size_t)n, x, width, prompts, 1, &err);
 	free(x);
 	return m;
