@@ -258,12 +258,6 @@ set_targets(struct adds_message *m, const int8_t *y, int labelled)
 	free(rows);
 }
 
-static int
-pictures_have_labels(void)
-{
-	return adds_vocab_size(pictures) > 0;
-}
-
 static void
 emit(struct adds_message *m, const float *row, const struct waiting *w, const struct adds_reader *r)
 {
@@ -275,7 +269,7 @@ emit(struct adds_message *m, const float *row, const struct waiting *w, const st
 	if (adds_record_parse(&rec, m, (int64_t)adds_vocab_size(pictures), &err) < 0)
 		die("%s: %s", adds_reader_name(r), err.msg);
 	if (rec.type == ADDS_RECORD_PICTURE) {
-		labelled = pictures_have_labels() && adds_mapping_targets(y, w->room, &map, pictures, &rec);
+		labelled = map.common && adds_mapping_targets(y, w->room, &map, pictures, &rec);
 		adds_message_remove(m, "tokens");
 		adds_message_remove(m, "tiles");
 		set_targets(m, y, labelled);
@@ -360,8 +354,12 @@ open_pictures(struct adds_reader *r)
 		die("%s: %s", adds_reader_name(r), err.msg);
 	if (adds_vocab_size(pictures) == 0)
 		say("the pictures have no vocabulary: nothing will be measured");
-	else if (adds_mapping_init(&map, texts.vocab, pictures, strict, &err) < 0)
-		die("%s: %s", labels_path, err.msg);
+	else if (adds_mapping_init(&map, texts.vocab, pictures, strict, &err) < 0) {
+		const int foreign = err.code == ADDS_EMISMATCH && !map.common;
+
+		if (!foreign || !no_metrics || strict)
+			die("%s: %s%s", labels_path, err.msg, foreign ? ", or score only, with --no-metrics" : "");
+	}
 	if (!map.known)
 		map.known = cmd_alloc((size_t)texts.n + 1, 1);
 	if (map.ignored)

@@ -103,7 +103,12 @@ t 'no label in common' 1 <<'X'
 adds-cat --npy e.npy two.adds; printf 'x\ny\n' >x.txt; adds-cat --import labels --npy e.npy --labels x.txt --model-name test-model -o x.adds
 adds-eval -t x.adds --zero-shot features.adds >n.adds
 X
-has err 'adds-eval: *x.adds: no label of the pictures*label0*'
+has err 'adds-eval: *x.adds: no label of the pictures*label0*, or score only, with --no-metrics'
+t 'no label in common: scores alone can be had' 0 <<'X'
+adds-eval -t x.adds --zero-shot --no-metrics features.adds >n.adds && adds-cat n.adds | tail -2
+X
+has out '*unlabelled  best: *end: *'
+has err 'adds-eval: 6 labels of the pictures are not in *'
 t 'features of another model' 1 <<'X'
 mkstream --kind features --records 3 --labels 6 --model other -o o.adds; adds-eval $zero o.adds >n.adds
 X
