@@ -1,268 +1,251 @@
 /* SPDX-License-Identifier: MIT
- * resample.c - weights of one dimension, and both passes over a ring of rows */
-#include <assert.h>
-#include <math.h>
+ * resample.c - the tables of a resampler, plain passes, and the ring of rows between the passes */
 #include <stdlib.h>
 #include <string.h>
 
-#include "resample.h"
+#include "resample_passes.h"
 
-enum {
-	BITS = 22,   /* of a weight */
-	SLACK = 64,  /* bytes that the passes may touch behind a row */
-	ROWS = 4,    /* rows of one horizontal pass */
-	BEHIND = 16, /* bytes that a horizontal pass may read behind an input row */
-};
-
-static double
-bicubic(double x)
-{
-	const double a = -0.5;
-
-	x = fabs(x);
-	if (x < 1)
-		return ((a + 2) * x - (a + 3)) * x * x + 1;
-	if (x < 2)
-		return (((x - 5) * x + 8) * x - 4) * a;
-	return 0;
-}
-
-static double
-bilinear(double x)
-{
-	x = fabs(x);
-	return x < 1 ? 1 - x : 0;
-}
-
-/* ---- an axis ---- */
-
-static int
-alloc_axis(struct resample_axis *a, int count, int taps, struct adds_error *err)
-{
-	size_t n;
-
-	a->groups = (taps + 3) / 4;
-	if (adds_mul_size((size_t)count, (size_t)a->groups * 16, &n))
-		return adds_fail(err, ADDS_ELIMIT, "resizing needs too many weights");
-	a->lo = calloc((size_t)count, sizeof(*a->lo));
-	a->n = calloc((size_t)count, sizeof(*a->n));
-	a->bias = calloc((size_t)count, sizeof(*a->bias));
-	a->weight = calloc((size_t)count * (size_t)taps, sizeof(*a->weight));
-	a->packed = calloc(n, 1);
-	a->pairs = calloc((size_t)count, sizeof(*a->pairs));
-	if (!a->pairs || !a->lo || !a->n || !a->bias || !a->weight || !a->packed)
-		return adds_fail(err, ADDS_ENOMEM, "out of memory for the weights of resizing");
-	return 0;
-}
-
-/* weights of one output over all inputs, padding included: *lo and the count */
-static int
-weigh(double *w, int *lo, int in, int out, int i, double radius, double (*filter)(double))
-{
-	const double scale = (double)in / out, fs = scale < 1 ? 1 : scale, support = radius * fs, per_fs = 1 / fs;
-	const double centre = (i + 0.5) * scale;
-	double sum = 0;
-	int hi, j, n;
-
-	*lo = (int)(centre - support + 0.5);
-	if (*lo < 0)
-		*lo = 0;
-	hi = (int)(centre + support + 0.5);
-	if (hi > in)
-		hi = in;
-	n = hi - *lo;
-	for (j = 0; j < n; j++)
-		sum += w[j] = filter((j + *lo - centre + 0.5) * per_fs);
-	for (j = 0; j < n; j++)
-		if (sum != 0)
-			w[j] /= sum;
-	return n;
-}
-
-static int32_t
-fixed(double w)
-{
-	const double scaled = w * (1 << BITS);
-
-	return (int32_t)(w < 0 ? scaled - 0.5 : scaled + 0.5);
-}
-
-/* keeps the weights of inputs pad … pad+inside-1 of output k; those that fall on white padding become its bias */
-static void
-keep_inside(struct resample_axis *a, int k, const double *w, int lo, int n, int pad, int inside)
-{
-	int32_t *weight = a->weight + (size_t)k * (size_t)a->plan.taps;
-	int j;
-
-	a->lo[k] = lo < pad ? 0 : lo - pad;
-	for (j = 0; j < n; j++) {
-		const int at = lo + j - pad;
-
-		if (at < 0 || at >= inside)
-			a->bias[k] += 255 * fixed(w[j]);
-		else
-			weight[a->n[k]++] = fixed(w[j]);
-	}
-	if (a->lo[k] > inside - a->n[k])
-		a->lo[k] = inside - a->n[k];
-}
+/* ---- tables of the horizontal pass ---- */
 
 static uint32_t
-halves(int32_t a, int32_t b, int high)
+half_pair(int32_t a, int32_t b)
 {
-	const int32_t la = (int16_t)(a & 0xffff), lb = (int16_t)(b & 0xffff);
-
-	if (!high)
-		return (uint32_t)(la & 0xffff) | (uint32_t)lb << 16;
-	return (uint32_t)(((a - la) >> 16) & 0xffff) | (uint32_t)((b - lb) >> 16) << 16;
-}
-
-/* a weight is 65,536·high + low, both in 16 bits with sign: the form that multiply-add of pairs wants */
-static void
-pack(struct resample_axis *a, int inside)
-{
-	const int taps = a->plan.taps;
-	int32_t t[4];
-	int k, g, j, most = 0;
-
-	for (k = 0; k < a->plan.count; k++)
-		if (a->n[k] > most)
-			most = a->n[k];
-	for (k = 0; k < a->plan.count; k++)
-		a->pairs[k] = a->lo[k] + most < inside ? (most + 1) / 2 : (a->n[k] + 1) / 2;
-
-	for (k = 0; k < a->plan.count; k++)
-		for (g = 0; g < a->groups; g++) {
-			int32_t *to = a->packed + ((size_t)k * (size_t)a->groups + (size_t)g) * 4;
-
-			for (j = 0; j < 4; j++)
-				t[j] = 4 * g + j < a->n[k] ? a->weight[(size_t)k * (size_t)taps + (size_t)(4 * g + j)] : 0;
-			to[0] = (int32_t)halves(t[0], t[1], 0);
-			to[1] = (int32_t)halves(t[2], t[3], 0);
-			to[2] = (int32_t)halves(t[0], t[1], 1);
-			to[3] = (int32_t)halves(t[2], t[3], 1);
-		}
-}
-
-static void
-point_plan(struct resample_axis *a)
-{
-	a->plan.lo = a->lo;
-	a->plan.n = a->n;
-	a->plan.weight = a->weight;
-}
-
-int
-resample_axis_init(struct resample_axis *a, enum resample_filter filter, int in, int out, int first, int count,
-                   int pad, int inside, struct adds_error *err)
-{
-	const double radius = filter == RESAMPLE_BICUBIC ? 2 : 1, scale = (double)in / out;
-	const double support = radius * (scale < 1 ? 1 : scale);
-	const int same = in == out, taps = same ? 1 : (int)ceil(support) * 2 + 1;
-	double *w;
-	int k, rc;
-
-	memset(a, 0, sizeof(*a));
-	assert(in > 0 && out > 0 && count > 0 && inside > 0 && pad >= 0 && pad + inside <= in && first + count <= out);
-	a->plan = (struct resample_plan){ in, out, first, count, taps, NULL, NULL, NULL };
-	if ((rc = alloc_axis(a, count, taps, err)) < 0)
-		return rc;
-	if (!(w = malloc((size_t)taps * sizeof(*w))))
-		return adds_fail(err, ADDS_ENOMEM, "out of memory for the weights of resizing");
-	for (k = 0; k < count; k++) {
-		int lo = first + k, n = 1;
-
-		w[0] = 1;
-		if (!same)
-			n = weigh(w, &lo, in, out, first + k, radius, filter == RESAMPLE_BICUBIC ? bicubic : bilinear);
-		keep_inside(a, k, w, lo, n, pad, inside);
-	}
-	free(w);
-	pack(a, inside);
-	point_plan(a);
-	return 0;
-}
-
-int
-resample_axis_from(struct resample_axis *a, const struct resample_plan *plan, struct adds_error *err)
-{
-	const size_t count = (size_t)plan->count;
-	int rc;
-
-	memset(a, 0, sizeof(*a));
-	a->plan = *plan;
-	if ((rc = alloc_axis(a, plan->count, plan->taps, err)) < 0)
-		return rc;
-	memcpy(a->lo, plan->lo, count * sizeof(*a->lo));
-	memcpy(a->n, plan->n, count * sizeof(*a->n));
-	memcpy(a->weight, plan->weight, count * (size_t)plan->taps * sizeof(*a->weight));
-	pack(a, plan->in);
-	point_plan(a);
-	return 0;
+	return (uint32_t)(a & 0xffff) | (uint32_t)b << 16;
 }
 
 void
-resample_axis_release(struct resample_axis *a)
+resample_halves(int32_t to[2], int32_t a, int32_t b)
 {
-	free(a->lo);
-	free(a->n);
-	free(a->bias);
-	free(a->weight);
-	free(a->packed);
-	free(a->pairs);
-	memset(a, 0, sizeof(*a));
+	const int32_t la = (int16_t)(a & 0xffff), lb = (int16_t)(b & 0xffff);
+
+	to[0] = (int32_t)half_pair(la, lb);
+	to[1] = (int32_t)half_pair((a - la) >> 16, (b - lb) >> 16);
+}
+
+/* weight j of an axis' output k; 0 outside */
+static int32_t
+weight_of(const struct resample_axis *a, int k, int j)
+{
+	return j >= 0 && j < a->n[k] ? a->weight[(size_t)k * (size_t)a->plan.taps + (size_t)j] : 0;
+}
+
+/* the pixels that quad q has values of, up to *last; returns the first */
+static int
+pixels_of(const struct resampler *r, int q, int *last)
+{
+	const int64_t from = (int64_t)q * r->values, end = from + r->values;
+	const int64_t most = (int64_t)r->width;
+
+	*last = (int)(((end < most ? end : most) - 1) / r->channels);
+	return (int)(from / r->channels);
+}
+
+/* the first input pixel of a quad, and its taps; of a quad that needs none: one that may be read, and one tap (its weight is 0) */
+static int
+base_of(const struct resampler *r, int q, int *taps)
+{
+	const struct resample_axis *h = r->h;
+	int last, i, n, first, base = -1;
+
+	*taps = 1;
+	for (i = pixels_of(r, q, &last); i <= last; i++)
+		if (h->n[i]) {
+			base = base < 0 || h->lo[i] < base ? h->lo[i] : base;
+			*taps = h->n[i] > *taps ? h->n[i] : *taps;
+		}
+	if (base >= 0)
+		return base;
+	resample_axis_needs(h, &first, &n);
+	return first;
+}
+
+/* do the first taps of each quad lie within 16 bytes? */
+static int
+quads_fit(const struct resampler *r)
+{
+	int q, i, last, taps;
+
+	for (q = 0; q < r->quads; q++) {
+		const int base = base_of(r, q, &taps);
+
+		for (i = pixels_of(r, q, &last); i <= last; i++)
+			if (r->h->n[i] && (r->h->lo[i] - base + 2) * r->channels > 16)
+				return 0;
+	}
+	return 1;
+}
+
+static void
+lay_out(struct resampler *r, int values)
+{
+	r->values = values;
+	r->quads = (int)((r->width + (size_t)values - 1) / (size_t)values);
+}
+
+static void
+fill_lane(struct resampler *r, int q, int lane, int base)
+{
+	struct resample_quad *to = &r->quad[q];
+	const int64_t value = (int64_t)q * r->values + lane;
+	const int pixel = (int)(value / r->channels), at = (int)(value % r->channels);
+	int16_t *w = r->across + (size_t)q * (size_t)r->taps * 16 + 2 * (size_t)lane;
+	int32_t halves[2];
+	int p, from;
+
+	memset(to->cut + 4 * lane, 0x80, 4);
+	if (lane >= r->values || value >= (int64_t)r->width)
+		return;
+	to->start[lane] = (1 << (RESAMPLE_BITS - 1)) + r->h->bias[pixel];
+	if (!r->h->n[pixel])
+		return;
+	from = (r->h->lo[pixel] - base) * r->channels + at;
+	to->cut[4 * lane] = (uint8_t)from;
+	to->cut[4 * lane + 2] = (uint8_t)(from + r->channels);
+	for (p = 0; p < r->taps; p++, w += 16) {
+		resample_halves(halves, weight_of(r->h, pixel, 2 * p), weight_of(r->h, pixel, 2 * p + 1));
+		memcpy(w, &halves[0], 4);
+		memcpy(w + 8, &halves[1], 4);
+	}
+}
+
+/* As many pairs for each quad, for the sake of branches, unless that would read behind the last input. */
+static void
+fill_quads(struct resampler *r)
+{
+	int q, lane, taps, first, n;
+
+	resample_axis_needs(r->h, &first, &n);
+	for (q = 0; q < r->quads; q++) {
+		const int base = base_of(r, q, &taps);
+		const int64_t at = (int64_t)base * r->channels, most = at + (int64_t)r->step * (r->taps - 1) + 16;
+
+		r->quad[q].at = (int32_t)at;
+		r->quad[q].pairs = most <= (int64_t)(first + n) * r->channels + RESAMPLE_BEHIND ? r->taps : (taps + 1) / 2;
+		for (lane = 0; lane < RESAMPLE_QUAD; lane++)
+			fill_lane(r, q, lane, base);
+	}
+}
+
+static int
+init_across(struct resampler *r, struct adds_error *err)
+{
+	size_t n, m;
+	int i, most = 1;
+
+	r->step = 2 * r->channels;
+	lay_out(r, RESAMPLE_QUAD);
+	if (!quads_fit(r))
+		lay_out(r, r->channels);
+	for (i = 0; i < r->h->plan.count; i++)
+		most = r->h->n[i] > most ? r->h->n[i] : most;
+	r->taps = (most + 1) / 2;
+	if (adds_mul_size((size_t)r->quads, (size_t)r->taps, &n) || adds_mul_size(n, 16 * sizeof(*r->across), &m))
+		return adds_fail(err, ADDS_ELIMIT, "resizing needs too many weights");
+	r->quad = calloc((size_t)r->quads, sizeof(*r->quad));
+	r->across = calloc(m, 1);
+	if (!r->quad || !r->across)
+		return adds_fail(err, ADDS_ENOMEM, "out of memory for the weights of resizing");
+	fill_quads(r);
+	return 0;
+}
+
+/* ---- of the vertical one ---- */
+
+static void
+fill_down(struct resampler *r, int i)
+{
+	const struct resample_axis *v = r->v;
+	struct resample_down *d = &r->down[i];
+	int32_t *w = r->weigh + (size_t)i * (size_t)r->most * 2;
+	int p;
+
+	for (p = 0; p < d->pairs; p++) {
+		const int j = 2 * (d->pair + p) - v->lo[i];
+
+		resample_halves(w + 2 * p, weight_of(v, i, j), weight_of(v, i, j + 1));
+	}
+}
+
+static int
+init_down(struct resampler *r, struct adds_error *err)
+{
+	const struct resample_axis *v = r->v;
+	const int count = v->plan.count;
+	size_t n, m;
+	int i;
+
+	r->most = 1;
+	if (!(r->down = calloc((size_t)count, sizeof(*r->down))))
+		return adds_fail(err, ADDS_ENOMEM, "out of memory for the weights of resizing");
+	for (i = 0; i < count; i++) {
+		struct resample_down *d = &r->down[i];
+
+		d->start = (1 << (RESAMPLE_BITS - 1)) + v->bias[i];
+		d->pair = v->lo[i] / 2;
+		d->pairs = v->n[i] ? (v->lo[i] + v->n[i] + 1) / 2 - d->pair : 0;
+		r->most = d->pairs > r->most ? d->pairs : r->most;
+	}
+	if (adds_mul_size((size_t)count, (size_t)r->most, &n) || adds_mul_size(n, 2 * sizeof(*r->weigh), &m))
+		return adds_fail(err, ADDS_ELIMIT, "resizing needs too many weights");
+	if (!(r->weigh = calloc(m, 1)))
+		return adds_fail(err, ADDS_ENOMEM, "out of memory for the weights of resizing");
+	for (i = 0; i < count; i++)
+		fill_down(r, i);
+	return 0;
 }
 
 /* ---- plain passes ---- */
 
-static uint8_t
+static int
 byte_of(int32_t sum)
 {
-	sum >>= BITS;
-	return (uint8_t)(sum < 0 ? 0 : sum > 255 ? 255
-	                                         : sum);
+	sum >>= RESAMPLE_BITS;
+	return sum < 0 ? 0 : sum > 255 ? 255
+	                               : sum;
 }
 
 static void
-portable_horizontal(uint8_t *const *y, const uint8_t *const *x, int rows, int channels, const struct resample_axis *h)
+plain_horizontal(const struct resampler *r, int16_t *pairs, size_t ldp, const uint8_t *x, size_t ldx, int32_t skip)
 {
-	const struct resample_plan *p = &h->plan;
-	int r, i, c, j;
+	const struct resample_plan *p = &r->h->plan;
+	int row, i, c, j;
 
-	for (r = 0; r < rows; r++)
+	for (row = 0; row < RESAMPLE_ROWS; row++, x += ldx)
 		for (i = 0; i < p->count; i++) {
 			const int32_t *w = p->weight + (size_t)i * (size_t)p->taps;
-			const uint8_t *from = x[r] + (size_t)p->lo[i] * (size_t)channels;
+			const int64_t at = (int64_t)p->lo[i] * r->channels - skip;
 
-			for (c = 0; c < channels; c++) {
-				int32_t sum = (1 << (BITS - 1)) + h->bias[i];
+			for (c = 0; c < r->channels; c++) {
+				int32_t sum = (1 << (RESAMPLE_BITS - 1)) + r->h->bias[i];
 
 				for (j = 0; j < p->n[i]; j++)
-					sum += from[j * channels + c] * w[j];
-				y[r][i * channels + c] = byte_of(sum);
+					sum += x[at + j * r->channels + c] * w[j];
+				pairs[(size_t)(row / 2) * ldp + 2 * (size_t)(i * r->channels + c) + (size_t)(row % 2)] = (int16_t)byte_of(sum);
 			}
 		}
 }
 
 static void
-portable_vertical(uint8_t *y, const uint8_t *const *x, size_t width, const struct resample_axis *v, int i)
+plain_vertical(const struct resampler *r, uint8_t *y, int i, const int16_t *const *pairs)
 {
-	const int32_t *w = v->plan.weight + (size_t)i * (size_t)v->plan.taps;
+	const struct resample_plan *p = &r->v->plan;
+	const int32_t *w = p->weight + (size_t)i * (size_t)p->taps;
+	const int odd = p->lo[i] % 2;
 	size_t k;
 	int j;
 
-	for (k = 0; k < width; k++) {
-		int32_t sum = (1 << (BITS - 1)) + v->bias[i];
+	for (k = 0; k < r->width; k++) {
+		int32_t sum = r->down[i].start;
 
-		for (j = 0; j < v->plan.n[i]; j++)
-			sum += x[j][k] * w[j];
-		y[k] = byte_of(sum);
+		for (j = 0; j < p->n[i]; j++)
+			sum += pairs[(j + odd) / 2][2 * k + (size_t)((j + odd) % 2)] * w[j];
+		y[k] = (uint8_t)byte_of(sum);
 	}
 }
 
-const struct resample_passes resample_portable = { portable_horizontal, portable_vertical };
+const struct resample_passes resample_portable = { plain_horizontal, plain_vertical };
 
-/* ---- both passes ---- */
+/* ---- which passes ---- */
 
 int
 resample_has(enum resample_isa isa)
@@ -286,118 +269,127 @@ passes_of(enum resample_isa isa)
 	return &resample_portable;
 }
 
-/* rows behind the horizontal pass, of which the vertical one needs the newest few */
-struct ring {
-	const struct resample_passes *passes;
-	const struct resample_axis *h;
-	const uint8_t *x;
-	size_t ldx, bytes; /* of an input row, and of the columns that exist */
-	int channels, height;
-	uint8_t *memory, *tail; /* tail: copies of the last input rows, with room behind each */
-	int tails;              /* how many: those behind which less than BEHIND bytes are left */
-	size_t width;           /* of a row here, with slack */
-	int size, made;         /* rows here; input rows passed so far */
-	const uint8_t **tap;    /* the rows that one output needs */
-};
-
-static uint8_t *
-ring_row(const struct ring *g, int row)
-{
-	return g->memory + (size_t)(row % g->size) * g->width;
-}
+/* ---- the resampler ---- */
 
 static int
-ring_init(struct ring *g, const struct resample_axis *v, struct adds_error *err)
+init_ring(struct resampler *r, struct adds_error *err)
 {
-	const struct resample_plan *p = &v->plan;
+	const size_t columns = (r->width + RESAMPLE_COLUMNS - 1) / RESAMPLE_COLUMNS * RESAMPLE_COLUMNS;
+	const int block = RESAMPLE_ROWS / 2;
 	size_t n;
-	int i, most = 1;
 
-	for (i = 0; i < p->count; i++) {
-		if (p->n[i] > most)
-			most = p->n[i];
-		if (p->n[i] && p->lo[i] + p->n[i] > g->height)
-			g->height = p->lo[i] + p->n[i];
-	}
-	for (i = 0; i < g->h->plan.count; i++)
-		if (g->h->plan.n[i] && (size_t)(g->h->plan.lo[i] + g->h->plan.n[i]) * (size_t)g->channels > g->bytes)
-			g->bytes = (size_t)(g->h->plan.lo[i] + g->h->plan.n[i]) * (size_t)g->channels;
-	g->width = (size_t)g->h->plan.count * (size_t)g->channels + SLACK;
-	g->size = most + ROWS - 1;
-	g->made = p->lo[0];
-	if (adds_mul_size(g->width, (size_t)g->size, &n))
+	r->ldp = 2 * (columns + RESAMPLE_QUAD);
+	r->size = (r->most + block - 1) / block * block + block;
+	if (adds_mul_size((size_t)r->size * sizeof(*r->ring), r->ldp, &n))
 		return adds_fail(err, ADDS_ELIMIT, "resizing needs too much memory");
-	g->memory = malloc(n);
-	g->tails = 1 + (int)((BEHIND + g->ldx - 1) / g->ldx);
-	if (g->tails > g->height)
-		g->tails = g->height;
-	g->tail = calloc((size_t)g->tails + 1, g->bytes + SLACK);
-	g->tap = calloc((size_t)most, sizeof(*g->tap));
-	if (!g->memory || !g->tail || !g->tap)
+	r->ring = calloc(n, 1);
+	r->tap = calloc((size_t)r->most, sizeof(*r->tap));
+	if (!r->ring || !r->tap)
 		return adds_fail(err, ADDS_ENOMEM, "out of memory for resizing");
-	for (i = 0; i < g->tails; i++)
-		memcpy(g->tail + (size_t)i * (g->bytes + SLACK), g->x + (size_t)(g->height - g->tails + i) * g->ldx, g->bytes);
 	return 0;
 }
 
-static void
-ring_release(struct ring *g)
-{
-	free(g->memory);
-	free(g->tail);
-	free(g->tap);
-}
-
-static const uint8_t *
-input_row(const struct ring *g, int row)
-{
-	const int in_tail = row - (g->height - g->tails);
-
-	return in_tail < 0 ? g->x + (size_t)row * g->ldx : g->tail + (size_t)in_tail * (g->bytes + SLACK);
-}
-
-/* passes input rows horizontally until row end-1 is here */
-static void
-ring_advance(struct ring *g, int end)
-{
-	while (g->made < end) {
-		const int left = g->height - g->made, rows = left < ROWS ? left : ROWS;
-		uint8_t *to[ROWS];
-		const uint8_t *from[ROWS];
-		int r;
-
-		for (r = 0; r < rows; r++) {
-			const int row = g->made + r;
-
-			to[r] = ring_row(g, row);
-			from[r] = input_row(g, row);
-		}
-		g->passes->horizontal(to, from, rows, g->channels, g->h);
-		g->made += rows;
-	}
-}
-
 int
-resample_picture(uint8_t *y, size_t ldy, const uint8_t *x, size_t ldx, int channels, const struct resample_axis *h,
-         const struct resample_axis *v, enum resample_isa isa, struct adds_error *err)
+resampler_new(struct resampler **out, const struct resample_axis *h, const struct resample_axis *v, int channels,
+              enum resample_isa isa, struct adds_error *err)
 {
-	const struct resample_plan *p = &v->plan;
-	struct ring g = { .passes = passes_of(isa), .h = h, .x = x, .ldx = ldx, .channels = channels };
-	int i, j, rc;
+	struct resampler *r = *out = calloc(1, sizeof(*r));
+	int rc;
 
-	if ((rc = ring_init(&g, v, err)) < 0)
-		goto out;
-	for (i = 0; i < p->count; i++) {
-		if (p->n[i] && g.made < p->lo[i])
-			g.made = p->lo[i];
-		if (p->n[i])
-			ring_advance(&g, p->lo[i] + p->n[i]);
-		for (j = 0; j < p->n[i]; j++)
-			g.tap[j] = ring_row(&g, p->lo[i] + j);
-		g.passes->vertical(y + (size_t)i * ldy, g.tap, (size_t)h->plan.count * (size_t)channels, v, i);
+	if (!r)
+		return adds_fail(err, ADDS_ENOMEM, "out of memory for resizing");
+	r->passes = passes_of(isa);
+	r->h = h;
+	r->v = v;
+	r->channels = channels;
+	r->width = (size_t)h->plan.count * (size_t)channels;
+	if ((rc = init_across(r, err)) < 0 || (rc = init_down(r, err)) < 0)
+		return rc;
+	return init_ring(r, err);
+}
+
+void
+resampler_free(struct resampler *r)
+{
+	if (!r)
+		return;
+	free(r->quad);
+	free(r->across);
+	free(r->down);
+	free(r->weigh);
+	free(r->ring);
+	free(r->tap);
+	free(r);
+}
+
+/* ---- rows ---- */
+
+/* the output rows that need no input from row end on */
+static void
+emit(struct resampler *r, int end)
+{
+	const struct resample_plan *v = &r->v->plan;
+
+	for (; r->next < v->count; r->next++) {
+		const struct resample_down *d = &r->down[r->next];
+		int p;
+
+		if (d->pairs && v->lo[r->next] + v->n[r->next] > end)
+			return;
+		for (p = 0; p < d->pairs; p++)
+			r->tap[p] = r->ring + (size_t)((d->pair + p) % r->size) * r->ldp;
+		r->passes->vertical(r, r->y + (size_t)r->next * r->ldy, r->next, r->tap);
 	}
-	rc = 0;
-out:
-	ring_release(&g);
-	return rc;
+}
+
+void
+resampler_begin(struct resampler *r, uint8_t *y, size_t ldy)
+{
+	r->y = y;
+	r->ldy = ldy;
+	r->next = 0;
+	emit(r, 0);
+}
+
+void
+resampler_rows(struct resampler *r, const uint8_t *x, size_t ldx, int left, int first, int rows)
+{
+	const int end = first + rows;
+
+	for (; first < end; first += RESAMPLE_ROWS, x += RESAMPLE_ROWS * ldx) {
+		const int behind = end - first < RESAMPLE_ROWS ? end : first + RESAMPLE_ROWS;
+
+		if (r->next == r->v->plan.count)
+			return;
+		if (behind <= r->v->lo[r->next])
+			continue;
+		r->passes->horizontal(r, r->ring + (size_t)(first / 2 % r->size) * r->ldp, r->ldp, x, ldx, left * r->channels);
+		emit(r, behind);
+	}
+}
+
+/* The last rows are copied to where there is room behind them. */
+int
+resample_picture(struct resampler *r, uint8_t *y, size_t ldy, const uint8_t *x, size_t ldx, struct adds_error *err)
+{
+	int first, n, left, columns, end, tail, i;
+	uint8_t *copy;
+
+	resample_axis_needs(r->v, &first, &n);
+	resample_axis_needs(r->h, &left, &columns);
+	end = first + n;
+	tail = end - (int)((RESAMPLE_BEHIND + ldx - 1) / ldx);
+	tail = tail < 0 ? 0 : tail / RESAMPLE_ROWS * RESAMPLE_ROWS;
+	copy = calloc((size_t)(end - tail + RESAMPLE_ROWS), ldx + RESAMPLE_BEHIND);
+	if (!copy)
+		return adds_fail(err, ADDS_ENOMEM, "out of memory for resizing");
+	for (i = tail; i < end; i++)
+		memcpy(copy + (size_t)(i - tail) * ldx, x + (size_t)i * ldx, (size_t)(left + columns) * (size_t)r->channels);
+	first = first / RESAMPLE_ROWS * RESAMPLE_ROWS;
+	resampler_begin(r, y, ldy);
+	if (first < tail)
+		resampler_rows(r, x + (size_t)first * ldx, ldx, 0, first, tail - first);
+	resampler_rows(r, copy, ldx, 0, tail, end - tail);
+	free(copy);
+	return 0;
 }

@@ -9,6 +9,9 @@
  * weights depend on the full sizes alone, so a window has the values that a
  * crop of the whole result would have. A dimension may be padded with white on
  * both sides without the padded picture ever being made.
+ *
+ * A resampler holds two axes in the form that the passes want. It takes rows as
+ * a decoder gives them, and may be used for any number of pictures of one size.
  */
 #ifndef RESAMPLE_H
 #define RESAMPLE_H
@@ -24,10 +27,6 @@ struct resample_axis {
 	struct resample_plan plan; /* lo and n within the existing inputs */
 	int32_t *bias;             /* [count]: 255 times the weights that fall on padding */
 	int32_t *lo, *n, *weight;  /* what plan points to, owned */
-	int32_t *packed;           /* [count][groups][4]: the weights of four taps as 16-bit halves, low 0|1, 2|3, high 0|1, 2|3 */
-	int groups;                /* ⌈taps/4⌉ */
-	int32_t *pairs;            /* [count]: pairs of weights to take; as many for each output, for the sake of branches,
-	                            * unless that would read behind the last input */
 };
 
 /* The axis from in to out inputs, outputs first … first+count-1. The existing inputs are pad … pad+inside-1; the rest is
@@ -47,21 +46,31 @@ enum resample_isa {
 /* 1 if the processor (and the build) has it */
 int resample_has(enum resample_isa isa);
 
-/* y: u8 [v->plan.count, h->plan.count, channels], rows ldy bytes apart; x: u8 [inside rows, inside columns, channels],
- * rows ldx bytes apart. channels: 3 or 4. Memory: a few rows of the result's width. All isa give the same bytes. */
-int resample_picture(uint8_t *y, size_t ldy, const uint8_t *x, size_t ldx, int channels, const struct resample_axis *h,
-             const struct resample_axis *v, enum resample_isa isa, struct adds_error *err);
-
-/* ---- the passes behind it, one table an instruction set ---- */
-
-struct resample_passes {
-	/* One pass along rows: y[k] (k < rows ≤ 4) gets h->plan.count pixels of x[k]. Reads up to 16 bytes behind the last
-	 * pixel of a row, writes up to 4 behind y's. */
-	void (*horizontal)(uint8_t *const *y, const uint8_t *const *x, int rows, int channels, const struct resample_axis *h);
-	/* One output row of width bytes from x[0 … n-1], output number i of v. Reads up to 32 bytes behind a row. */
-	void (*vertical)(uint8_t *y, const uint8_t *const *x, size_t width, const struct resample_axis *v, int i);
+enum {
+	RESAMPLE_ROWS = 8,    /* input rows that are passed at once */
+	RESAMPLE_BEHIND = 16, /* bytes that are read, not used, behind the last input column that an output needs */
 };
 
-extern const struct resample_passes resample_portable, resample_avx2;
+struct resampler;
+
+/* channels: 3 or 4. The axes stay the caller's, and must live as long. All isa give the same bytes. The caller frees *r, also
+ * after a failure. */
+int resampler_new(struct resampler **r, const struct resample_axis *h, const struct resample_axis *v, int channels,
+                  enum resample_isa isa, struct adds_error *err);
+void resampler_free(struct resampler *r);
+
+/* The next picture: y is u8 [v->plan.count, h->plan.count, channels], rows ldy bytes apart. */
+void resampler_begin(struct resampler *r, uint8_t *y, size_t ldy);
+/* Takes input rows first … first+rows-1, rows ldx bytes apart, without the columns before column left. first is a multiple
+ * of RESAMPLE_ROWS, and rows is one as well unless these are the last; memory must be readable (what it holds does not
+ * matter) up to the next multiple of RESAMPLE_ROWS, and RESAMPLE_BEHIND bytes behind a row. Rows come in order; those that no
+ * output needs may be left out. Output rows are written as soon as the rows they need are there. */
+void resampler_rows(struct resampler *r, const uint8_t *x, size_t ldx, int left, int first, int rows);
+
+/* A whole picture: x is u8 [inside rows, inside columns, channels], rows ldx bytes apart, with nothing behind it. */
+int resample_picture(struct resampler *r, uint8_t *y, size_t ldy, const uint8_t *x, size_t ldx, struct adds_error *err);
+
+/* The inputs that an axis needs: *first and how many. */
+void resample_axis_needs(const struct resample_axis *a, int *first, int *n);
 
 #endif

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * resample_avx2.c - the two passes with AVX2: a weight is 65,536·high + low with
- * both halves in 16 bits, so that the multiply-add of pairs computes the exact
- * 32-bit sum (modulo 2^32) of the plain loop */
-#include "resample.h"
+ * resample_avx2.c - the two passes with AVX2 */
+#include "resample_passes.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #include <immintrin.h>
@@ -10,36 +8,30 @@
 
 #define AVX2 __attribute__((target("avx2")))
 
-enum { BITS = 22 };
-
 struct sums {
 	__m256i low, high;
 };
 
-/* adds four taps: the two 128-bit halves of pixels are two rows */
-AVX2 static inline struct sums
-four_taps(struct sums s, __m256i pixels, __m256i pair01, __m256i pair23, const int32_t *w)
+AVX2 static inline void
+weigh(struct sums *s, __m256i pixels, __m256i low, __m256i high)
 {
-	const __m256i p01 = _mm256_shuffle_epi8(pixels, pair01), p23 = _mm256_shuffle_epi8(pixels, pair23);
-
-	s.low = _mm256_add_epi32(s.low, _mm256_madd_epi16(p01, _mm256_set1_epi32(w[0])));
-	s.low = _mm256_add_epi32(s.low, _mm256_madd_epi16(p23, _mm256_set1_epi32(w[1])));
-	s.high = _mm256_add_epi32(s.high, _mm256_madd_epi16(p01, _mm256_set1_epi32(w[2])));
-	s.high = _mm256_add_epi32(s.high, _mm256_madd_epi16(p23, _mm256_set1_epi32(w[3])));
-	return s;
+	s->low = _mm256_add_epi32(s->low, _mm256_madd_epi16(pixels, low));
+	s->high = _mm256_add_epi32(s->high, _mm256_madd_epi16(pixels, high));
 }
 
-/* adds two taps, the last ones of an odd number of pairs */
-AVX2 static inline struct sums
-last_taps(struct sums s, __m256i pixels, __m256i pair01, const int32_t *w)
+AVX2 static inline __m256i
+whole(struct sums s)
 {
-	const __m256i p01 = _mm256_shuffle_epi8(pixels, pair01);
-
-	s.low = _mm256_add_epi32(s.low, _mm256_madd_epi16(p01, _mm256_set1_epi32(w[0])));
-	s.high = _mm256_add_epi32(s.high, _mm256_madd_epi16(p01, _mm256_set1_epi32(w[2])));
-	return s;
+	return _mm256_add_epi32(s.low, _mm256_slli_epi32(s.high, 16));
 }
 
+AVX2 static inline __m256i
+broadcast(const void *p)
+{
+	return _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)p));
+}
+
+/* 16 bytes each of two rows */
 AVX2 static inline __m256i
 two_rows(const uint8_t *a, const uint8_t *b)
 {
@@ -47,123 +39,88 @@ two_rows(const uint8_t *a, const uint8_t *b)
 	                               _mm_loadu_si128((const __m128i *)b), 1);
 }
 
+/* Sums of rows 0|2 and 1|3 as pairs of words, rows 0 and 1 | 2 and 3; a sum has 10 bits beside those of a weight. */
+AVX2 static inline void
+store_pairs(int16_t *to, size_t ldp, struct sums even, struct sums odd)
+{
+	const __m256i e = _mm256_srai_epi32(whole(even), RESAMPLE_BITS), o = _mm256_srai_epi32(whole(odd), RESAMPLE_BITS - 16);
+	const __m256i words = _mm256_min_epi16(_mm256_max_epi16(_mm256_blend_epi16(e, o, 0xaa), _mm256_setzero_si256()),
+	                                       _mm256_set1_epi16(255));
+
+	_mm_storeu_si128((__m128i *)to, _mm256_castsi256_si128(words));
+	_mm_storeu_si128((__m128i *)(to + ldp), _mm256_extracti128_si256(words, 1));
+}
+
+AVX2 static void
+avx2_horizontal(const struct resampler *r, int16_t *pairs, size_t ldp, const uint8_t *x, size_t ldx, int32_t skip)
+{
+	const int16_t *table = r->across;
+	const ptrdiff_t step = r->step;
+	int q;
+
+	for (q = 0; q < r->quads; q++, table += (size_t)r->taps * 16) {
+		const struct resample_quad *quad = &r->quad[q];
+		const __m256i cut = broadcast(quad->cut), start = broadcast(quad->start);
+		const uint8_t *a = x + (quad->at - skip), *b = a + 4 * ldx;
+		const int16_t *w = table, *end = table + (size_t)quad->pairs * 16;
+		struct sums s0 = { start, _mm256_setzero_si256() }, s1 = s0, s2 = s0, s3 = s0;
+		int16_t *to = pairs + (size_t)q * (size_t)r->values * 2;
+
+		do {
+			const __m256i low = broadcast(w), high = broadcast(w + 8);
+
+			weigh(&s0, _mm256_shuffle_epi8(two_rows(a, a + 2 * ldx), cut), low, high);
+			weigh(&s1, _mm256_shuffle_epi8(two_rows(a + ldx, a + 3 * ldx), cut), low, high);
+			weigh(&s2, _mm256_shuffle_epi8(two_rows(b, b + 2 * ldx), cut), low, high);
+			weigh(&s3, _mm256_shuffle_epi8(two_rows(b + ldx, b + 3 * ldx), cut), low, high);
+			w += 16;
+			a += step;
+			b += step;
+		} while (w != end);
+		store_pairs(to, ldp, s0, s1);
+		store_pairs(to + 2 * ldp, ldp, s2, s3);
+	}
+}
+
+/* 32 sums to bytes, in order */
 AVX2 static inline __m256i
-finish(struct sums s)
+bytes_of(struct sums a, struct sums b, struct sums c, struct sums d)
 {
-	return _mm256_srai_epi32(_mm256_add_epi32(s.low, _mm256_slli_epi32(s.high, 16)), BITS);
+	const __m256i ab = _mm256_packs_epi32(_mm256_srai_epi32(whole(a), RESAMPLE_BITS), _mm256_srai_epi32(whole(b), RESAMPLE_BITS));
+	const __m256i cd = _mm256_packs_epi32(_mm256_srai_epi32(whole(c), RESAMPLE_BITS), _mm256_srai_epi32(whole(d), RESAMPLE_BITS));
+
+	return _mm256_permutevar8x32_epi32(_mm256_packus_epi16(ab, cd), _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
 }
 
-/* always four bytes: the next pixel covers the rest, and there is room behind the last */
-AVX2 static inline void
-store_pixel(uint8_t *y, __m128i bytes)
+AVX2 static void
+avx2_vertical(const struct resampler *r, uint8_t *y, int i, const int16_t *const *pairs)
 {
-	const int32_t v = _mm_cvtsi128_si32(bytes);
+	const int n = r->down[i].pairs;
+	const int32_t *weights = r->weigh + (size_t)i * (size_t)r->most * 2;
+	const __m256i start = _mm256_set1_epi32(r->down[i].start);
+	uint8_t rest[RESAMPLE_COLUMNS];
+	size_t k;
+	int p;
 
-	memcpy(y, &v, sizeof(v));
-}
-
-/* four rows at once, 3 or 4 channels */
-AVX2 static inline void
-horizontal4(uint8_t *const *y, const uint8_t *const *x, int channels, const struct resample_axis *h)
-{
-	const struct resample_plan *p = &h->plan;
-	const __m256i pair01 = _mm256_broadcastsi128_si256(
-		channels == 3 ? _mm_setr_epi8(0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1)
-			      : _mm_setr_epi8(0, -1, 4, -1, 1, -1, 5, -1, 2, -1, 6, -1, 3, -1, 7, -1));
-	const __m256i pair23 = _mm256_broadcastsi128_si256(
-		channels == 3 ? _mm_setr_epi8(6, -1, 9, -1, 7, -1, 10, -1, 8, -1, 11, -1, -1, -1, -1, -1)
-			      : _mm_setr_epi8(8, -1, 12, -1, 9, -1, 13, -1, 10, -1, 14, -1, 11, -1, 15, -1));
-	int i, g;
-
-	for (i = 0; i < p->count; i++) {
-		const int groups = h->pairs[i] / 2;
-		const int32_t *w = h->packed + (size_t)i * (size_t)h->groups * 4;
-		size_t o = (size_t)p->lo[i] * (size_t)channels;
-		const __m256i start = _mm256_set1_epi32((1 << (BITS - 1)) + h->bias[i]);
-		struct sums a = { start, _mm256_setzero_si256() }, b = a;
+	for (k = 0; k < r->width; k += RESAMPLE_COLUMNS) {
+		struct sums a = { start, _mm256_setzero_si256() }, b = a, c = a, d = a;
 		__m256i bytes;
 
-		for (g = 0; g < groups; g++, w += 4, o += 4 * (size_t)channels) {
-			a = four_taps(a, two_rows(x[0] + o, x[1] + o), pair01, pair23, w);
-			b = four_taps(b, two_rows(x[2] + o, x[3] + o), pair01, pair23, w);
+		for (p = 0; p < n; p++) {
+			const __m256i *from = (const __m256i *)(pairs[p] + 2 * k);
+			const __m256i low = _mm256_set1_epi32(weights[2 * p]), high = _mm256_set1_epi32(weights[2 * p + 1]);
+
+			weigh(&a, _mm256_loadu_si256(from), low, high);
+			weigh(&b, _mm256_loadu_si256(from + 1), low, high);
+			weigh(&c, _mm256_loadu_si256(from + 2), low, high);
+			weigh(&d, _mm256_loadu_si256(from + 3), low, high);
 		}
-		if (h->pairs[i] % 2) {
-			a = last_taps(a, two_rows(x[0] + o, x[1] + o), pair01, w);
-			b = last_taps(b, two_rows(x[2] + o, x[3] + o), pair01, w);
-		}
-		bytes = _mm256_packs_epi32(finish(a), finish(b)); /* rows 0 2 | 1 3 */
-		bytes = _mm256_packus_epi16(bytes, bytes);
-		store_pixel(y[0] + i * channels, _mm256_castsi256_si128(bytes));
-		store_pixel(y[1] + i * channels, _mm256_extracti128_si256(bytes, 1));
-		store_pixel(y[2] + i * channels, _mm_srli_si128(_mm256_castsi256_si128(bytes), 4));
-		store_pixel(y[3] + i * channels, _mm_srli_si128(_mm256_extracti128_si256(bytes, 1), 4));
-	}
-}
-
-AVX2 static void
-avx2_horizontal(uint8_t *const *y, const uint8_t *const *x, int rows, int channels, const struct resample_axis *h)
-{
-	uint8_t *to[4];
-	const uint8_t *from[4];
-	int r;
-
-	for (r = 0; r < 4; r++) {
-		to[r] = y[r < rows ? r : rows - 1];
-		from[r] = x[r < rows ? r : rows - 1];
-	}
-	if (channels == 3)
-		horizontal4(to, from, 3, h);
-	else
-		horizontal4(to, from, 4, h);
-}
-
-/* 16 columns of two rows, as pairs: columns 0-7 and 8-15 */
-AVX2 static inline void
-pairs(__m256i *left, __m256i *right, const uint8_t *a, const uint8_t *b)
-{
-	const __m128i ra = _mm_loadu_si128((const __m128i *)a), rb = _mm_loadu_si128((const __m128i *)b);
-
-	*left = _mm256_cvtepu8_epi16(_mm_unpacklo_epi8(ra, rb));
-	*right = _mm256_cvtepu8_epi16(_mm_unpackhi_epi8(ra, rb));
-}
-
-AVX2 static inline struct sums
-two_taps(struct sums s, __m256i pixels, int32_t low, int32_t high)
-{
-	s.low = _mm256_add_epi32(s.low, _mm256_madd_epi16(pixels, _mm256_set1_epi32(low)));
-	s.high = _mm256_add_epi32(s.high, _mm256_madd_epi16(pixels, _mm256_set1_epi32(high)));
-	return s;
-}
-
-AVX2 static void
-avx2_vertical(uint8_t *y, const uint8_t *const *x, size_t width, const struct resample_axis *v, int i)
-{
-	const int n = v->plan.n[i];
-	const int32_t *weights = v->packed + (size_t)i * (size_t)v->groups * 4;
-	const __m256i start = _mm256_set1_epi32((1 << (BITS - 1)) + v->bias[i]);
-	uint8_t rest[16];
-	size_t k;
-	int j;
-
-	for (k = 0; k < width; k += 16) {
-		struct sums a = { start, _mm256_setzero_si256() }, b = a;
-		__m256i left, right, words;
-		__m128i bytes;
-
-		for (j = 0; j < n; j += 2) {
-			const int32_t *w = weights + (j / 4) * 4 + (j / 2) % 2;
-
-			pairs(&left, &right, x[j] + k, x[j + 1 < n ? j + 1 : j] + k);
-			a = two_taps(a, left, w[0], w[2]);
-			b = two_taps(b, right, w[0], w[2]);
-		}
-		words = _mm256_permute4x64_epi64(_mm256_packs_epi32(finish(a), finish(b)), 0xd8);
-		bytes = _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
-		if (width - k >= 16) {
-			_mm_storeu_si128((__m128i *)(y + k), bytes);
+		bytes = bytes_of(a, b, c, d);
+		if (r->width - k >= RESAMPLE_COLUMNS) {
+			_mm256_storeu_si256((__m256i *)(y + k), bytes);
 		} else {
-			_mm_storeu_si128((__m128i *)rest, bytes);
-			memcpy(y + k, rest, width - k);
+			_mm256_storeu_si256((__m256i *)rest, bytes);
+			memcpy(y + k, rest, r->width - k);
 		}
 	}
 }

@@ -35,6 +35,7 @@ cpu_resize(struct backend *b, uint8_t *y, const uint8_t *x, const struct resampl
            const struct resample_plan *v, struct adds_error *err)
 {
 	struct resample_axis across, down;
+	struct resampler *r = NULL;
 	int rc;
 
 	(void)b;
@@ -42,8 +43,12 @@ cpu_resize(struct backend *b, uint8_t *y, const uint8_t *x, const struct resampl
 		return 0;
 	memset(&across, 0, sizeof(across));
 	memset(&down, 0, sizeof(down));
-	if ((rc = axis_of(&across, h, err)) == 0 && (rc = axis_of(&down, v, err)) == 0)
-		rc = resample_picture(y, 3 * (size_t)h->count, x, 3 * (size_t)h->in, 3, &across, &down, RESAMPLE_AUTO, err);
+	if ((rc = axis_of(&across, h, err)) < 0 || (rc = axis_of(&down, v, err)) < 0)
+		goto out;
+	if ((rc = resampler_new(&r, &across, &down, 3, RESAMPLE_AUTO, err)) == 0)
+		rc = resample_picture(r, y, 3 * (size_t)h->count, x, 3 * (size_t)h->in, err);
+out:
+	resampler_free(r);
 	resample_axis_release(&across);
 	resample_axis_release(&down);
 	return rc;

@@ -47,6 +47,7 @@ resampled(uint8_t *out, int side, const uint8_t *pixels, int channels, const str
           enum resample_filter filter, struct adds_error *err)
 {
 	struct resample_axis ah, av;
+	struct resampler *r = NULL;
 	int rc;
 
 	memset(&av, 0, sizeof(av));
@@ -54,9 +55,10 @@ resampled(uint8_t *out, int side, const uint8_t *pixels, int channels, const str
 		goto out;
 	if ((rc = resample_axis_init(&av, filter, v->in, v->out, v->first, side, v->pad, v->inside, err)) < 0)
 		goto out;
-	rc = resample_picture(out, (size_t)side * (size_t)channels, pixels, (size_t)h->inside * (size_t)channels, channels, &ah, &av,
-	              RESAMPLE_AUTO, err);
+	if ((rc = resampler_new(&r, &ah, &av, channels, RESAMPLE_AUTO, err)) == 0)
+		rc = resample_picture(r, out, (size_t)side * (size_t)channels, pixels, (size_t)h->inside * (size_t)channels, err);
 out:
+	resampler_free(r);
 	resample_axis_release(&ah);
 	resample_axis_release(&av);
 	return rc;

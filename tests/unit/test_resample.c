@@ -122,6 +122,7 @@ static uint8_t *
 window(const struct adds_picture *p, const int *out, const int *first, const int *count, enum resample_isa isa)
 {
 	struct resample_axis h, v;
+	struct resampler *r;
 	struct adds_error err = { 0 };
 	const int channels = p->mode == ADDS_PICTURE_RGBA ? 4 : 3;
 	uint8_t *y = malloc((size_t)count[0] * (size_t)count[1] * (size_t)channels);
@@ -129,9 +130,9 @@ window(const struct adds_picture *p, const int *out, const int *first, const int
 	ck_assert_ptr_nonnull(y);
 	ck_assert_int_eq(resample_axis_init(&h, RESAMPLE_BICUBIC, p->width, out[0], first[0], count[0], 0, p->width, &err), 0);
 	ck_assert_int_eq(resample_axis_init(&v, RESAMPLE_BICUBIC, p->height, out[1], first[1], count[1], 0, p->height, &err), 0);
-	ck_assert_int_eq(resample_picture(y, (size_t)count[0] * (size_t)channels, p->pixels, (size_t)p->width * (size_t)channels,
-	                          channels, &h, &v, isa, &err),
-	                 0);
+	ck_assert_int_eq(resampler_new(&r, &h, &v, channels, isa, &err), 0);
+	ck_assert_int_eq(resample_picture(r, y, (size_t)count[0] * (size_t)channels, p->pixels, (size_t)p->width * (size_t)channels, &err), 0);
+	resampler_free(r);
 	resample_axis_release(&h);
 	resample_axis_release(&v);
 	return y;
@@ -216,6 +217,7 @@ START_TEST(a_borrowed_plan_gives_the_same_bytes)
 {
 	struct adds_picture p = painted(40, 30, ADDS_PICTURE_RGB);
 	struct resample_axis h, v, h2, v2;
+	struct resampler *r, *r2;
 	struct adds_error err = { 0 };
 	uint8_t a[17 * 19 * 3], b[17 * 19 * 3];
 
@@ -223,8 +225,12 @@ START_TEST(a_borrowed_plan_gives_the_same_bytes)
 	ck_assert_int_eq(resample_axis_init(&v, RESAMPLE_BICUBIC, 30, 19, 0, 19, 0, 30, &err), 0);
 	ck_assert_int_eq(resample_axis_from(&h2, &h.plan, &err), 0);
 	ck_assert_int_eq(resample_axis_from(&v2, &v.plan, &err), 0);
-	ck_assert_int_eq(resample_picture(a, 17 * 3, p.pixels, 40 * 3, 3, &h, &v, RESAMPLE_AUTO, &err), 0);
-	ck_assert_int_eq(resample_picture(b, 17 * 3, p.pixels, 40 * 3, 3, &h2, &v2, RESAMPLE_AUTO, &err), 0);
+	ck_assert_int_eq(resampler_new(&r, &h, &v, 3, RESAMPLE_AUTO, &err), 0);
+	ck_assert_int_eq(resampler_new(&r2, &h2, &v2, 3, RESAMPLE_AUTO, &err), 0);
+	ck_assert_int_eq(resample_picture(r, a, 17 * 3, p.pixels, 40 * 3, &err), 0);
+	ck_assert_int_eq(resample_picture(r2, b, 17 * 3, p.pixels, 40 * 3, &err), 0);
+	resampler_free(r);
+	resampler_free(r2);
 	ck_assert_mem_eq(a, b, sizeof(a));
 	resample_axis_release(&h);
 	resample_axis_release(&v);
