@@ -322,6 +322,13 @@ resampler_free(struct resampler *r)
 	free(r);
 }
 
+void
+resampler_needs(const struct resampler *r, int across[2], int down[2])
+{
+	resample_axis_needs(r->h, &across[0], &across[1]);
+	resample_axis_needs(r->v, &down[0], &down[1]);
+}
+
 /* ---- rows ---- */
 
 /* the output rows that need no input from row end on */

@@ -58,6 +58,8 @@ struct resampler;
 int resampler_new(struct resampler **r, const struct resample_axis *h, const struct resample_axis *v, int channels,
                   enum resample_isa isa, struct adds_error *err);
 void resampler_free(struct resampler *r);
+/* The columns and rows that the outputs need: the first, and how many. */
+void resampler_needs(const struct resampler *r, int across[2], int down[2]);
 
 /* The next picture: y is u8 [v->plan.count, h->plan.count, channels], rows ldy bytes apart. */
 void resampler_begin(struct resampler *r, uint8_t *y, size_t ldy);
@@ -69,8 +71,5 @@ void resampler_rows(struct resampler *r, const uint8_t *x, size_t ldx, int left,
 
 /* A whole picture: x is u8 [inside rows, inside columns, channels], rows ldx bytes apart, with nothing behind it. */
 int resample_picture(struct resampler *r, uint8_t *y, size_t ldy, const uint8_t *x, size_t ldx, struct adds_error *err);
-
-/* The inputs that an axis needs: *first and how many. */
-void resample_axis_needs(const struct resample_axis *a, int *first, int *n);
 
 #endif

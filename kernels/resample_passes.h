@@ -64,6 +64,9 @@ struct resampler {
 
 extern const struct resample_passes resample_portable, resample_avx2;
 
+/* The inputs that an axis needs: *first and how many. */
+void resample_axis_needs(const struct resample_axis *a, int *first, int *n);
+
 /* low and high halves of two weights, as a multiply-add of pairs takes them */
 void resample_halves(int32_t to[2], int32_t a, int32_t b);
 

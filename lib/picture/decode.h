@@ -13,7 +13,31 @@ int adds_png_decode(struct adds_picture *p, int *orientation, const uint8_t *byt
 int adds_webp_decode(struct adds_picture *p, int *orientation, const uint8_t *bytes, size_t len,
                      const struct adds_picture_options *options, struct adds_error *err);
 
-/* Checks the size against the limits, then takes memory for channels bytes a pixel. */
+/* the part of a picture that is needed */
+struct adds_window {
+	int left, columns, top, rows;
+};
+
+/* who takes a picture's rows as they are decoded */
+struct adds_rows {
+	void *ctx;
+	/* The size is known: what is needed of it into *need. */
+	int (*begin)(void *ctx, int width, int height, struct adds_window *need, struct adds_error *err);
+	/* Rows first … first+rows-1 without the columns before left, as resampler_rows wants them. */
+	void (*take)(void *ctx, const uint8_t *x, size_t ldx, int left, int first, int rows);
+};
+
+/* A JPEG row by row, orientation not applied; p->width and p->height are filled in. */
+int adds_jpeg_rows(struct adds_picture *p, const uint8_t *bytes, size_t len, const struct adds_picture_options *options,
+                   const struct adds_rows *to, struct adds_error *err);
+int adds_jpeg_orientation(const uint8_t *bytes, size_t len);
+/* Is it one, by its first bytes? */
+int adds_is_jpeg(const uint8_t *bytes, size_t len);
+
+/* Checks the size against the limits and notes it. */
+int adds_picture_size(struct adds_picture *p, int64_t width, int64_t height, const struct adds_picture_options *options,
+                      struct adds_error *err);
+/* The same, then takes memory for channels bytes a pixel. */
 int adds_picture_alloc(struct adds_picture *p, int64_t width, int64_t height, int channels,
                        const struct adds_picture_options *options, struct adds_error *err);
 

@@ -4,13 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../kernels/resample.h"
-#include "decode.h"
-
-/* one dimension: in inputs (padding included) to out, the window first … first+side-1; the picture lies at pad */
-struct axis {
-	int in, out, first, pad, inside;
-};
+#include "fit.h"
 
 static int
 half_even(int64_t n)
@@ -20,13 +14,13 @@ half_even(int64_t n)
 	return (int)(n % 2 ? half + half % 2 : half);
 }
 
-static void
-axes_of(struct axis *h, struct axis *v, int side, const struct adds_picture *p, enum adds_fit fit)
+void
+adds_fit_axes(struct adds_fit_axis *h, struct adds_fit_axis *v, int side, int w, int t, enum adds_fit fit)
 {
-	const int w = p->width, t = p->height, longer = w > t ? w : t;
+	const int longer = w > t ? w : t;
 
-	*h = (struct axis){ w, side, 0, 0, w };
-	*v = (struct axis){ t, side, 0, 0, t };
+	*h = (struct adds_fit_axis){ w, side, 0, 0, w };
+	*v = (struct adds_fit_axis){ t, side, 0, 0, t };
 	if (fit == ADDS_FIT_PAD) {
 		h->in = v->in = longer;
 		h->pad = (longer - w) / 2;
@@ -43,32 +37,22 @@ axes_of(struct axis *h, struct axis *v, int side, const struct adds_picture *p, 
 /* ---- pixels as they are ---- */
 
 static int
-resampled(uint8_t *out, int side, const uint8_t *pixels, int channels, const struct axis *h, const struct axis *v,
-          enum resample_filter filter, struct adds_error *err)
+resampled(struct adds_fitter *f, uint8_t *out, int side, const uint8_t *pixels, int channels, const struct adds_fit_axis *h,
+          const struct adds_fit_axis *v, enum adds_filter filter, struct adds_error *err)
 {
-	struct resample_axis ah, av;
-	struct resampler *r = NULL;
-	int rc;
+	struct resampler *r;
+	int rc = adds_fitter_resampler(f, &r, side, channels, h, v, filter, err);
 
-	memset(&av, 0, sizeof(av));
-	if ((rc = resample_axis_init(&ah, filter, h->in, h->out, h->first, side, h->pad, h->inside, err)) < 0)
-		goto out;
-	if ((rc = resample_axis_init(&av, filter, v->in, v->out, v->first, side, v->pad, v->inside, err)) < 0)
-		goto out;
-	if ((rc = resampler_new(&r, &ah, &av, channels, RESAMPLE_AUTO, err)) == 0)
-		rc = resample_picture(r, out, (size_t)side * (size_t)channels, pixels, (size_t)h->inside * (size_t)channels, err);
-out:
-	resampler_free(r);
-	resample_axis_release(&ah);
-	resample_axis_release(&av);
-	return rc;
+	if (rc < 0)
+		return rc;
+	return resample_picture(r, out, (size_t)side * (size_t)channels, pixels, (size_t)h->inside * (size_t)channels, err);
 }
 
 /* ---- the reference's way with palettes: nearest ---- */
 
 /* where[i]: the input of output first+i, -1 on padding; the position is summed up, as Pillow does */
 static int *
-nearest(const struct axis *a, int side, struct adds_error *err)
+nearest(const struct adds_fit_axis *a, int side, struct adds_error *err)
 {
 	const double step = (double)a->in / a->out;
 	double at = 0.5 * step;
@@ -89,7 +73,7 @@ nearest(const struct axis *a, int side, struct adds_error *err)
 }
 
 static int
-by_nearest(uint8_t *out, int side, const struct adds_picture *p, const struct axis *h, const struct axis *v,
+by_nearest(uint8_t *out, int side, const struct adds_picture *p, const struct adds_fit_axis *h, const struct adds_fit_axis *v,
            struct adds_error *err)
 {
 	int *x = nearest(h, side, err), *y = x ? nearest(v, side, err) : NULL;
@@ -143,8 +127,8 @@ drop_alpha(uint8_t *to, const uint8_t *from, size_t pixels, int premultiplied)
 }
 
 static int
-with_alpha(uint8_t *out, int side, const struct adds_picture *p, const struct axis *h, const struct axis *v,
-           enum resample_filter filter, struct adds_error *err)
+with_alpha(struct adds_fitter *f, uint8_t *out, int side, const struct adds_picture *p, const struct adds_fit_axis *h,
+           const struct adds_fit_axis *v, enum adds_filter filter, struct adds_error *err)
 {
 	const int resized = h->in != h->out || v->in != v->out;
 	const size_t n = (size_t)p->width * (size_t)p->height, square = (size_t)side * (size_t)side;
@@ -158,7 +142,7 @@ with_alpha(uint8_t *out, int side, const struct adds_picture *p, const struct ax
 	}
 	if (resized)
 		premultiply(from, p->pixels, n);
-	rc = resampled(to, side, resized ? from : p->pixels, 4, h, v, filter, err);
+	rc = resampled(f, to, side, resized ? from : p->pixels, 4, h, v, filter, err);
 	if (rc == 0)
 		drop_alpha(out, to, square, resized);
 out:
@@ -168,19 +152,24 @@ out:
 }
 
 int
-adds_picture_fit(uint8_t *out, int side, const struct adds_picture *p, enum adds_fit fit, enum adds_filter filter,
-                 struct adds_error *err)
+adds_fit_side(int side, struct adds_error *err)
 {
-	const enum resample_filter f = filter == ADDS_FILTER_BILINEAR ? RESAMPLE_BILINEAR : RESAMPLE_BICUBIC;
-	struct axis h, v;
-
 	if (side < ADDS_PICTURE_MIN_FIT || side > ADDS_PICTURE_MAX_FIT)
 		return adds_fail(err, ADDS_EARG, "a side of %d pixels: from %d to %d are possible", side, ADDS_PICTURE_MIN_FIT,
 		                 ADDS_PICTURE_MAX_FIT);
-	axes_of(&h, &v, side, p, fit);
+	return 0;
+}
+
+int
+adds_fit_picture(struct adds_fitter *f, uint8_t *out, int side, const struct adds_picture *p, enum adds_fit fit,
+                 enum adds_filter filter, struct adds_error *err)
+{
+	struct adds_fit_axis h, v;
+
+	adds_fit_axes(&h, &v, side, p->width, p->height, fit);
 	if (p->mode == ADDS_PICTURE_RGBA)
-		return with_alpha(out, side, p, &h, &v, f, err);
+		return with_alpha(f, out, side, p, &h, &v, filter, err);
 	if (p->mode == ADDS_PICTURE_INDEXED)
 		return by_nearest(out, side, p, &h, &v, err);
-	return resampled(out, side, p->pixels, 3, &h, &v, f, err);
+	return resampled(f, out, side, p->pixels, 3, &h, &v, filter, err);
 }

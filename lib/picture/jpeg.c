@@ -8,11 +8,13 @@
 #include <jerror.h>
 #include <jpeglib.h>
 
+#include "../../kernels/resample.h"
 #include "decode.h"
 
 enum {
 	MAX_SCANS = 200,
-	ROWS_AT_ONCE = 16,
+	ROWS_AT_ONCE = 16, /* a multiple of RESAMPLE_ROWS */
+	MARGIN = 32,       /* columns beside a window, so that chroma is interpolated there as in the whole picture */
 	MARKER_SOS = 0xda,
 	MARKER_APP1 = 0xe1,
 };
@@ -29,7 +31,10 @@ struct jpeg_job {
 	int code;
 	struct adds_picture *p;
 	const struct adds_picture_options *options;
-	uint8_t *cmyk; /* one row, or NULL */
+	uint8_t *cmyk;              /* one row, or NULL */
+	const struct adds_rows *to; /* NULL: the whole picture into p */
+	struct adds_window need;
+	uint8_t *rows; /* [ROWS_AT_ONCE, width, 3], and what may be read behind it */
 };
 
 static void
@@ -72,8 +77,8 @@ on_progress(j_common_ptr cinfo)
 }
 
 /* The first APP1 segment with EXIF before the first scan. */
-static int
-orientation_of(const uint8_t *b, size_t len)
+int
+adds_jpeg_orientation(const uint8_t *b, size_t len)
 {
 	size_t at = 2;
 
@@ -111,27 +116,114 @@ cmyk_row(uint8_t *rgb, const uint8_t *cmyk, int width)
 	}
 }
 
+/* the next rows, up to ROWS_AT_ONCE; returns how many */
+static int
+read_block(struct jpeg_job *job, uint8_t *to)
+{
+	struct jpeg_decompress_struct *c = &job->cinfo;
+	const size_t ld = 3 * (size_t)c->output_width;
+	const JDIMENSION first = c->output_scanline, left = c->output_height - first;
+	const JDIMENSION end = first + (left < ROWS_AT_ONCE ? left : ROWS_AT_ONCE);
+	JSAMPROW rows[ROWS_AT_ONCE];
+	JDIMENSION i;
+
+	for (i = 0; i < end - first; i++)
+		rows[i] = job->cmyk ? job->cmyk : to + i * ld;
+	while ((i = c->output_scanline) < end) {
+		jpeg_read_scanlines(c, rows + (i - first), job->cmyk ? 1 : end - i);
+		if (job->cmyk)
+			cmyk_row(to + (i - first) * ld, job->cmyk, (int)c->output_width);
+	}
+	return (int)(end - first);
+}
+
+static void
+read_whole(struct jpeg_job *job)
+{
+	struct jpeg_decompress_struct *c = &job->cinfo;
+
+	while (c->output_scanline < c->output_height)
+		read_block(job, job->p->pixels + 3 * (size_t)c->output_width * c->output_scanline);
+}
+
+/* May rows and columns be left out? libjpeg-turbo can, and does so most simply where one scan holds everything. */
+static int
+can_skip(struct jpeg_decompress_struct *c)
+{
+#ifdef LIBJPEG_TURBO_VERSION_NUMBER
+	return !jpeg_has_multiple_scans(c) && !c->progressive_mode && !c->arith_code && c->num_components <= 3;
+#else
+	(void)c;
+	return 0;
+#endif
+}
+
+/* Leaves out rows up to row: decoded as far as their bits must be read. */
+static void
+skip_to(struct jpeg_job *job, int row)
+{
+#ifdef LIBJPEG_TURBO_VERSION_NUMBER
+	if ((int)job->cinfo.output_scanline < row)
+		jpeg_skip_scanlines(&job->cinfo, (JDIMENSION)row - job->cinfo.output_scanline);
+#else
+	(void)job;
+	(void)row;
+#endif
+}
+
+/* Leaves out columns that are not needed; returns how many at the left. */
+static int
+crop_columns(struct jpeg_job *job)
+{
+	JDIMENSION left = 0;
+#ifdef LIBJPEG_TURBO_VERSION_NUMBER
+	const int from = job->need.left > MARGIN ? job->need.left - MARGIN : 0;
+	const int to = job->need.left + job->need.columns + MARGIN;
+	JDIMENSION columns = (JDIMENSION)(to < job->p->width ? to - from : job->p->width - from);
+
+	left = (JDIMENSION)from;
+	if ((int)columns < job->p->width)
+		jpeg_crop_scanline(&job->cinfo, &left, &columns);
+#else
+	(void)job;
+#endif
+	return (int)left;
+}
+
+/* The last row is always decoded: so a file that ends early is noticed. */
 static void
 read_rows(struct jpeg_job *job)
 {
 	struct jpeg_decompress_struct *c = &job->cinfo;
-	const size_t ld = 3 * (size_t)c->output_width;
-	JSAMPROW rows[ROWS_AT_ONCE];
+	const int skip = can_skip(c), left = skip ? crop_columns(job) : 0, end = job->need.top + job->need.rows;
+	const int last = job->p->height - 1;
 
+	if (skip)
+		skip_to(job, job->need.top / ROWS_AT_ONCE * ROWS_AT_ONCE);
 	while (c->output_scanline < c->output_height) {
-		uint8_t *to = job->p->pixels + ld * c->output_scanline;
-		int i;
+		const int first = (int)c->output_scanline;
+		int n;
 
-		if (job->cmyk) {
-			rows[0] = job->cmyk;
-			if (jpeg_read_scanlines(c, rows, 1) == 1)
-				cmyk_row(to, job->cmyk, (int)c->output_width);
-			continue;
-		}
-		for (i = 0; i < ROWS_AT_ONCE && c->output_scanline + (JDIMENSION)i < c->output_height; i++)
-			rows[i] = to + (size_t)i * ld;
-		jpeg_read_scanlines(c, rows, (JDIMENSION)i);
+		if (first >= end && skip)
+			skip_to(job, last);
+		n = read_block(job, job->rows);
+		if (first < end)
+			job->to->take(job->to->ctx, job->rows, 3 * (size_t)c->output_width, left, first, n);
 	}
+}
+
+static int
+begin_rows(struct jpeg_job *job)
+{
+	struct jpeg_decompress_struct *c = &job->cinfo;
+	int rc;
+
+	if ((rc = adds_picture_size(job->p, c->image_width, c->image_height, job->options, job->err)) < 0 ||
+	    (rc = job->to->begin(job->to->ctx, job->p->width, job->p->height, &job->need, job->err)) < 0)
+		return rc;
+	if (!(job->rows = malloc(ROWS_AT_ONCE * 3 * (size_t)c->image_width + RESAMPLE_BEHIND)))
+		return adds_fail(job->err, ADDS_ENOMEM, "out of memory for %d rows", ROWS_AT_ONCE);
+	return 0;
 }
 
 /* everything that may jump back to adds_jpeg_decode */
@@ -145,21 +237,26 @@ decode(struct jpeg_job *job, const uint8_t *bytes, size_t len)
 	c->client_data = job;
 	jpeg_mem_src(c, bytes, (unsigned long)len);
 	jpeg_read_header(c, TRUE);
-	if ((rc = adds_picture_alloc(job->p, c->image_width, c->image_height, 3, job->options, job->err)) < 0)
+	rc = job->to ? begin_rows(job)
+	             : adds_picture_alloc(job->p, c->image_width, c->image_height, 3, job->options, job->err);
+	if (rc < 0)
 		return rc;
 	c->progress = &job->progress;
 	c->out_color_space = c->num_components == 4 ? JCS_CMYK : JCS_RGB;
 	if (c->num_components == 4 && !(job->cmyk = malloc(4 * (size_t)c->image_width)))
 		return adds_fail(job->err, ADDS_ENOMEM, "out of memory for one row");
 	jpeg_start_decompress(c);
-	read_rows(job);
+	if (job->to)
+		read_rows(job);
+	else
+		read_whole(job);
 	jpeg_finish_decompress(c);
 	return 0;
 }
 
 int
-adds_jpeg_decode(struct adds_picture *p, int *orientation, const uint8_t *bytes, size_t len,
-                 const struct adds_picture_options *options, struct adds_error *err)
+adds_jpeg_rows(struct adds_picture *p, const uint8_t *bytes, size_t len, const struct adds_picture_options *options,
+               const struct adds_rows *to, struct adds_error *err)
 {
 	struct jpeg_job job;
 
@@ -172,10 +269,19 @@ adds_jpeg_decode(struct adds_picture *p, int *orientation, const uint8_t *bytes,
 	job.err = err;
 	job.p = p;
 	job.options = options;
-	*orientation = orientation_of(bytes, len);
+	job.to = to;
 	if (setjmp(job.back) == 0)
 		job.code = decode(&job, bytes, len);
 	jpeg_destroy_decompress(&job.cinfo);
 	free(job.cmyk);
+	free(job.rows);
 	return job.code;
+}
+
+int
+adds_jpeg_decode(struct adds_picture *p, int *orientation, const uint8_t *bytes, size_t len,
+                 const struct adds_picture_options *options, struct adds_error *err)
+{
+	*orientation = adds_jpeg_orientation(bytes, len);
+	return adds_jpeg_rows(p, bytes, len, options, NULL, err);
 }

@@ -35,6 +35,23 @@ unknown_format(const uint8_t *bytes, size_t len, struct adds_error *err)
 }
 
 int
+adds_is_jpeg(const uint8_t *bytes, size_t len)
+{
+	return len >= 3 && memcmp(bytes, "\xff\xd8\xff", 3) == 0;
+}
+
+/* before any decoder is asked */
+static int
+check_length(size_t len, struct adds_error *err)
+{
+	if (len == 0)
+		return adds_fail(err, ADDS_EFORMAT, "is empty");
+	if (len > ADDS_PICTURE_MAX_BYTES)
+		return adds_fail(err, ADDS_ELIMIT, "has %zu bytes; at most %u are read", len, ADDS_PICTURE_MAX_BYTES);
+	return 0;
+}
+
+int
 adds_picture_decode(struct adds_picture *p, const void *data, size_t len, const struct adds_picture_options *options,
                     struct adds_error *err)
 {
@@ -45,11 +62,9 @@ adds_picture_decode(struct adds_picture *p, const void *data, size_t len, const 
 	memset(p, 0, sizeof(*p));
 	if (!options)
 		options = &plain;
-	if (len == 0)
-		return adds_fail(err, ADDS_EFORMAT, "is empty");
-	if (len > ADDS_PICTURE_MAX_BYTES)
-		return adds_fail(err, ADDS_ELIMIT, "has %zu bytes; at most %u are read", len, ADDS_PICTURE_MAX_BYTES);
-	if (len >= 3 && memcmp(bytes, "\xff\xd8\xff", 3) == 0)
+	if ((rc = check_length(len, err)) < 0)
+		return rc;
+	if (adds_is_jpeg(bytes, len))
 		rc = adds_jpeg_decode(p, &orientation, bytes, len, options, err);
 	else if (len >= 8 && memcmp(bytes, "\x89PNG\r\n\x1a\n", 8) == 0)
 		rc = adds_png_decode(p, &orientation, bytes, len, options, err);
@@ -70,8 +85,8 @@ adds_picture_release(struct adds_picture *p)
 }
 
 int
-adds_picture_alloc(struct adds_picture *p, int64_t width, int64_t height, int channels,
-                   const struct adds_picture_options *options, struct adds_error *err)
+adds_picture_size(struct adds_picture *p, int64_t width, int64_t height, const struct adds_picture_options *options,
+                  struct adds_error *err)
 {
 	const int64_t most = options->max_pixels > 0 ? options->max_pixels : ADDS_PICTURE_MAX_PIXELS;
 
@@ -85,6 +100,17 @@ adds_picture_alloc(struct adds_picture *p, int64_t width, int64_t height, int ch
 		                 (long long)width, (long long)height, (long long)most);
 	p->width = (int)width;
 	p->height = (int)height;
+	return 0;
+}
+
+int
+adds_picture_alloc(struct adds_picture *p, int64_t width, int64_t height, int channels,
+                   const struct adds_picture_options *options, struct adds_error *err)
+{
+	const int rc = adds_picture_size(p, width, height, options, err);
+
+	if (rc < 0)
+		return rc;
 	p->pixels = malloc((size_t)width * (size_t)height * (size_t)channels);
 	if (!p->pixels)
 		return adds_fail(err, ADDS_ENOMEM, "out of memory for %lld x %lld pixels", (long long)width, (long long)height);

@@ -55,6 +55,25 @@ enum adds_filter {
 	ADDS_FILTER_BILINEAR,
 };
 
+struct adds_square {
+	int side;
+	uint8_t *out; /* [side, side, 3] */
+};
+
+/* Keeps the weights of resizing from picture to picture; for one thread at a time. */
+struct adds_fitter;
+#define ADDS_FITTER_SQUARES 16
+
+struct adds_fitter *adds_fitter_new(struct adds_error *err);
+void adds_fitter_free(struct adds_fitter *f);
+
+/* A file's bytes as n ≤ ADDS_FITTER_SQUARES squares, with the bytes that adds_picture_decode and adds_picture_fit give. The
+ * pixels of most JPEGs are never there as a whole, and what no square needs is left out as far as the format allows.
+ * dimensions: height and width upright; *stage: "decode" or "resize", what failed. */
+int adds_fitter_read(struct adds_fitter *f, const void *bytes, size_t len, const struct adds_picture_options *options,
+                     enum adds_fit fit, enum adds_filter filter, const struct adds_square *squares, int n,
+                     int32_t dimensions[2], const char **stage, struct adds_error *err);
+
 /* The picture as a side×side RGB square, bit for bit Pillow's result for that
  * fit and filter. out: [side, side, 3]. */
 int adds_picture_fit(uint8_t *out, int side, const struct adds_picture *p, enum adds_fit fit, enum adds_filter filter,

@@ -23,6 +23,9 @@ struct run {
 	int have[ADDS_CLIP_LANES];
 	uint64_t started, landed;
 	pthread_mutex_t landing; /* of landed */
+	pthread_mutex_t lock;         /* over what follows */
+	struct adds_cutter **cutters; /* one for each thread that decodes: the first idle ones wait here */
+	int idle;
 };
 
 /* ---- stages ---- */
@@ -63,14 +66,35 @@ read_stage(void *ctx, void **jobs, int n, struct adds_error *err)
 	              : 1;
 }
 
+static struct adds_cutter *
+take_cutter(struct run *r)
+{
+	struct adds_cutter *c;
+
+	pthread_mutex_lock(&r->lock);
+	c = r->cutters[--r->idle];
+	pthread_mutex_unlock(&r->lock);
+	return c;
+}
+
+static void
+give_cutter(struct run *r, struct adds_cutter *c)
+{
+	pthread_mutex_lock(&r->lock);
+	r->cutters[r->idle++] = c;
+	pthread_mutex_unlock(&r->lock);
+}
+
 static int
 prepare_stage(void *ctx, void **jobs, int n, struct adds_error *err)
 {
 	struct run *r = ctx;
 	struct adds_job *j = jobs[0];
-	int rc = adds_job_prepare(j, r->f, err);
+	struct adds_cutter *c = take_cutter(r);
+	int rc = adds_job_prepare(j, r->f, c, err);
 
 	(void)n;
+	give_cutter(r, c);
 	if (rc == 0 && j->state == ADDS_JOB_FAILED && r->f->stop)
 		return adds_fail(err, j->err.code, "'%s': %s", j->path, j->err.msg);
 	return rc;
@@ -320,7 +344,18 @@ device_type(enum adds_dtype t)
 	                                               : DT_F32;
 }
 
-/* The tower's memory and the jobs', all at the start. */
+static int
+make_cutters(struct run *r, struct adds_error *err)
+{
+	if (!(r->cutters = calloc((size_t)r->f->threads, sizeof(struct adds_cutter *))))
+		return adds_fail(err, ADDS_ENOMEM, "out of memory for %d threads", r->f->threads);
+	for (; r->idle < r->f->threads; r->idle++)
+		if (!(r->cutters[r->idle] = adds_cutter_new(&r->f->settings->plan, err)))
+			return ADDS_ENOMEM;
+	return 0;
+}
+
+/* The tower's memory, the jobs' and the cutters', all at the start. */
 static int
 plan(struct run *r, struct adds_error *err)
 {
@@ -346,6 +381,8 @@ plan(struct run *r, struct adds_error *err)
 		if ((rc = adds_job_room(&r->jobs[i], f, err)) < 0)
 			return rc;
 	}
+	if ((rc = make_cutters(r, err)) < 0)
+		return rc;
 	if (f->planned)
 		f->planned(f);
 	return 0;
@@ -359,6 +396,10 @@ run_release(struct run *r)
 	adds_clip_lanes_free(r->lanes);
 	for (i = 0; r->jobs && i < r->njobs; i++)
 		adds_job_release(&r->jobs[i], r->f);
+	while (r->idle)
+		adds_cutter_free(r->cutters[--r->idle]);
+	free(r->cutters);
+	pthread_mutex_destroy(&r->lock);
 	adds_message_free(r->held);
 	for (i = 0; i < ADDS_CLIP_LANES; i++)
 		free(r->to[i]);
@@ -386,6 +427,8 @@ adds_forward_run(struct adds_forward *f, struct adds_error *err)
 	r.labels = count_labels(f->header);
 	if (!(r.tiles = malloc((size_t)f->settings->plan.tiles * 6 * sizeof(*r.tiles)))) {
 		rc = adds_fail(err, ADDS_ENOMEM, "out of memory");
+	pthread_mutex_init(&r.lock, NULL);
+	if ((rc = run_init(&r, err)) < 0)
 		goto out;
 	}
 	fill_tiles(r.tiles, f->settings);

@@ -145,24 +145,18 @@ look_up(struct adds_job *j, const struct adds_forward *f)
 }
 
 static int
-decode(struct adds_job *j, const struct adds_forward *f, const uint8_t *bytes, size_t len, struct adds_error *err)
+decode(struct adds_job *j, const struct adds_forward *f, struct adds_cutter *cutter, const uint8_t *bytes, size_t len,
+       struct adds_error *err)
 {
 	const struct adds_settings *s = f->settings;
-	struct adds_picture p;
-	int rc = adds_picture_decode(&p, bytes, len, &s->picture, &j->err);
+	const char *stage;
+	int rc = adds_cutter_read(cutter, bytes, len, &s->picture, s->fit, s->clip.filter, j->tiles, j->dimensions, &stage, &j->err);
 
 	j->opened = 1;
-	if (rc < 0) {
-		failed(j, "decode");
-	} else {
-		j->dimensions[0] = p.height;
-		j->dimensions[1] = p.width;
+	if (rc < 0)
+		failed(j, stage);
+	else
 		j->state = ADDS_JOB_TILES;
-		rc = adds_pyramid_cut(&s->plan, &p, s->fit, s->clip.filter, j->tiles, NULL, &j->err);
-		if (rc < 0)
-			failed(j, "resize");
-	}
-	adds_picture_release(&p);
 	if (rc != ADDS_ENOMEM)
 		return 0;
 	if (err)
@@ -186,7 +180,7 @@ adds_job_room(struct adds_job *j, const struct adds_forward *f, struct adds_erro
 }
 
 static int
-prepare_file(struct adds_job *j, const struct adds_forward *f, struct adds_error *err)
+prepare_file(struct adds_job *j, const struct adds_forward *f, struct adds_cutter *cutter, struct adds_error *err)
 {
 	uint8_t *bytes = NULL;
 	size_t len = 0;
@@ -207,23 +201,23 @@ prepare_file(struct adds_job *j, const struct adds_forward *f, struct adds_error
 	adds_sha256_hex(j->sha256, bytes, len);
 	if (f->cache && j->stamped)
 		adds_cache_remember(f->cache, j->sha256, j->path, j->st);
-	rc = look_up(j, f) ? 0 : decode(j, f, bytes, len, err);
+	rc = look_up(j, f) ? 0 : decode(j, f, cutter, bytes, len, err);
 	j->opened = 1;
 	free(bytes);
 	return rc;
 }
 
 int
-adds_job_prepare(struct adds_job *j, const struct adds_forward *f, struct adds_error *err)
+adds_job_prepare(struct adds_job *j, const struct adds_forward *f, struct adds_cutter *cutter, struct adds_error *err)
 {
 	int rc = 0;
 
 	if (j->rec.type == ADDS_RECORD_PICTURE) {
 		if (j->rec.image) {
 			adds_sha256_hex(j->sha256, j->rec.image, j->rec.image_len);
-			rc = look_up(j, f) ? 0 : decode(j, f, j->rec.image, j->rec.image_len, err);
+			rc = look_up(j, f) ? 0 : decode(j, f, cutter, j->rec.image, j->rec.image_len, err);
 		} else {
-			rc = prepare_file(j, f, err);
+			rc = prepare_file(j, f, cutter, err);
 		}
 	}
 	if (f->current)

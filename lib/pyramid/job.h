@@ -36,7 +36,7 @@ int adds_job_room(struct adds_job *j, const struct adds_forward *f, struct adds_
 /* Takes over m. */
 int adds_job_start(struct adds_job *j, struct adds_message *m, int64_t labels, struct adds_error *err);
 /* Reads, looks up, decodes, cuts: leaves TILES, TOKENS or FAILED. An error is one of the run, not of the picture. */
-int adds_job_prepare(struct adds_job *j, const struct adds_forward *f, struct adds_error *err);
+int adds_job_prepare(struct adds_job *j, const struct adds_forward *f, struct adds_cutter *cutter, struct adds_error *err);
 /* The message to be written, which the job keeps. */
 struct adds_message *adds_job_message(struct adds_job *j, const struct adds_settings *s, const int32_t *tiles,
                                       struct adds_error *err);

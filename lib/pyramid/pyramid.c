@@ -64,43 +64,66 @@ cut_level(uint8_t *to, const uint8_t *square, int R, int S, int n)
 	return to;
 }
 
-static int32_t *
-note_level(int32_t *where, const struct adds_pyramid *p, int level)
-{
-	const int R = p->side[level], S = p->tile, n = p->grid[level];
-	int r, c;
+struct adds_cutter {
+	struct adds_pyramid plan;
+	struct adds_fitter *fitter;
+	uint8_t *squares[ADDS_PYRAMID_MAX_LEVELS]; /* of levels with more than one tile; NULL for the others */
+};
 
-	for (r = 0; r < n; r++)
-		for (c = 0; c < n; c++) {
-			*where++ = level;
-			*where++ = r;
-			*where++ = c;
-			*where++ = adds_pyramid_offset(R, S, n, r);
-			*where++ = adds_pyramid_offset(R, S, n, c);
+struct adds_cutter *
+adds_cutter_new(const struct adds_pyramid *p, struct adds_error *err)
+{
+	struct adds_cutter *c = calloc(1, sizeof(*c));
+	int i;
+
+	if (!c) {
+		adds_fail(err, ADDS_ENOMEM, "out of memory for pictures");
+		return NULL;
+	}
+	c->plan = *p;
+	if (!(c->fitter = adds_fitter_new(err)))
+		goto fail;
+	for (i = 0; i < p->levels; i++) {
+		const size_t side = (size_t)p->side[i];
+
+		if (p->grid[i] > 1 && !(c->squares[i] = malloc(side * side * 3))) {
+			adds_fail(err, ADDS_ENOMEM, "out of memory for a level of %zu pixels", side);
+			goto fail;
 		}
-	return where;
+	}
+	return c;
+fail:
+	adds_cutter_free(c);
+	return NULL;
+}
+
+void
+adds_cutter_free(struct adds_cutter *c)
+{
+	int i;
+
+	for (i = 0; c && i < ADDS_PYRAMID_MAX_LEVELS; i++)
+		free(c->squares[i]);
+	if (c)
+		adds_fitter_free(c->fitter);
+	free(c);
 }
 
 int
-adds_pyramid_cut(const struct adds_pyramid *p, const struct adds_picture *picture, enum adds_fit fit,
-                 enum adds_filter filter, uint8_t *tiles, int32_t *where, struct adds_error *err)
+adds_cutter_read(struct adds_cutter *c, const void *bytes, size_t len, const struct adds_picture_options *options,
+                 enum adds_fit fit, enum adds_filter filter, uint8_t *tiles, int32_t dimensions[2],
+                 const char **stage, struct adds_error *err)
 {
-	const size_t top = (size_t)p->side[p->levels - 1], tile = (size_t)p->tile * (size_t)p->tile * 3;
-	uint8_t *square = NULL;
-	int i, rc = 0;
+	const struct adds_pyramid *p = &c->plan;
+	const size_t tile = (size_t)p->tile * (size_t)p->tile * 3;
+	struct adds_square squares[ADDS_PYRAMID_MAX_LEVELS];
+	uint8_t *to = tiles;
+	int i, rc;
 
-	if (p->tiles > 1 && !(square = malloc(top * top * 3)))
-		return adds_fail(err, ADDS_ENOMEM, "out of memory for a level of %zu pixels", top);
-	for (i = 0; i < p->levels && rc == 0; i++) {
-		const int whole = p->grid[i] == 1;
-
-		rc = adds_picture_fit(whole ? tiles : square, p->side[i], picture, fit, filter, err);
-		if (rc < 0)
-			break;
-		tiles = whole ? tiles + tile : cut_level(tiles, square, p->side[i], p->tile, p->grid[i]);
-		if (where)
-			where = note_level(where, p, i);
-	}
-	free(square);
+	for (i = 0; i < p->levels; to += tile * (size_t)(p->grid[i] * p->grid[i]), i++)
+		squares[i] = (struct adds_square){ p->side[i], c->squares[i] ? c->squares[i] : to };
+	rc = adds_fitter_read(c->fitter, bytes, len, options, fit, filter, squares, p->levels, dimensions, stage, err);
+	for (i = 0; i < p->levels && rc == 0; i++)
+		tiles = c->squares[i] ? cut_level(tiles, c->squares[i], p->side[i], p->tile, p->grid[i]) : tiles + tile;
 	return rc;
 }

@@ -29,9 +29,16 @@ int adds_pyramid_plan(struct adds_pyramid *p, int tile, int levels, int side, st
 /* offset of tile k of n over a side R: (2k(R−S) + (n−1)) div (2(n−1)), 0 for n = 1 */
 int adds_pyramid_offset(int R, int S, int n, int k);
 
-/* The picture's tiles, u8 [tiles, S, S, 3], by level, row, column; where (i32
- * [tiles, 5]: level, row, column, y, x) may be NULL. */
-int adds_pyramid_cut(const struct adds_pyramid *p, const struct adds_picture *picture, enum adds_fit fit,
-                     enum adds_filter filter, uint8_t *tiles, int32_t *where, struct adds_error *err);
+/* Makes tiles of one picture after the other; for one thread at a time. The plan is copied. */
+struct adds_cutter;
+
+struct adds_cutter *adds_cutter_new(const struct adds_pyramid *p, struct adds_error *err);
+void adds_cutter_free(struct adds_cutter *c);
+
+/* The tiles of a picture's file, u8 [tiles, S, S, 3], by level, row, column: decoded once for all levels. dimensions and
+ * *stage as with adds_fitter_read. */
+int adds_cutter_read(struct adds_cutter *c, const void *bytes, size_t len, const struct adds_picture_options *options,
+                     enum adds_fit fit, enum adds_filter filter, uint8_t *tiles, int32_t dimensions[2],
+                     const char **stage, struct adds_error *err);
 
 #endif
