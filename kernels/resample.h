@@ -47,7 +47,7 @@ enum resample_isa {
 int resample_has(enum resample_isa isa);
 
 enum {
-	RESAMPLE_ROWS = 8,    /* input rows that are passed at once */
+	RESAMPLE_ROWS = 16,   /* input rows that are passed at once, so that weights stay near */
 	RESAMPLE_BEHIND = 16, /* bytes that are read, not used, behind the last input column that an output needs */
 };
 

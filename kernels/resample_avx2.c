@@ -51,34 +51,43 @@ store_pairs(int16_t *to, size_t ldp, struct sums even, struct sums odd)
 	_mm_storeu_si128((__m128i *)(to + ldp), _mm256_extracti128_si256(words, 1));
 }
 
+/* one quad of eight rows */
+AVX2 static inline void
+eight_rows(int16_t *to, size_t ldp, const struct resample_quad *quad, const int16_t *w, const uint8_t *a, size_t ldx, ptrdiff_t step)
+{
+	const __m256i cut = broadcast(quad->cut), start = broadcast(quad->start);
+	const uint8_t *b = a + 4 * ldx;
+	const int16_t *end = w + (size_t)quad->pairs * 16;
+	struct sums s0 = { start, _mm256_setzero_si256() }, s1 = s0, s2 = s0, s3 = s0;
+
+	do {
+		const __m256i low = broadcast(w), high = broadcast(w + 8);
+
+		weigh(&s0, _mm256_shuffle_epi8(two_rows(a, a + 2 * ldx), cut), low, high);
+		weigh(&s1, _mm256_shuffle_epi8(two_rows(a + ldx, a + 3 * ldx), cut), low, high);
+		weigh(&s2, _mm256_shuffle_epi8(two_rows(b, b + 2 * ldx), cut), low, high);
+		weigh(&s3, _mm256_shuffle_epi8(two_rows(b + ldx, b + 3 * ldx), cut), low, high);
+		w += 16;
+		a += step;
+		b += step;
+	} while (w != end);
+	store_pairs(to, ldp, s0, s1);
+	store_pairs(to + 2 * ldp, ldp, s2, s3);
+}
+
 AVX2 static void
 avx2_horizontal(const struct resampler *r, int16_t *pairs, size_t ldp, const uint8_t *x, size_t ldx, int32_t skip)
 {
 	const int16_t *table = r->across;
-	const ptrdiff_t step = r->step;
-	int q;
+	int q, k;
 
 	for (q = 0; q < r->quads; q++, table += (size_t)r->taps * 16) {
 		const struct resample_quad *quad = &r->quad[q];
-		const __m256i cut = broadcast(quad->cut), start = broadcast(quad->start);
-		const uint8_t *a = x + (quad->at - skip), *b = a + 4 * ldx;
-		const int16_t *w = table, *end = table + (size_t)quad->pairs * 16;
-		struct sums s0 = { start, _mm256_setzero_si256() }, s1 = s0, s2 = s0, s3 = s0;
+		const uint8_t *from = x + (quad->at - skip);
 		int16_t *to = pairs + (size_t)q * (size_t)r->values * 2;
 
-		do {
-			const __m256i low = broadcast(w), high = broadcast(w + 8);
-
-			weigh(&s0, _mm256_shuffle_epi8(two_rows(a, a + 2 * ldx), cut), low, high);
-			weigh(&s1, _mm256_shuffle_epi8(two_rows(a + ldx, a + 3 * ldx), cut), low, high);
-			weigh(&s2, _mm256_shuffle_epi8(two_rows(b, b + 2 * ldx), cut), low, high);
-			weigh(&s3, _mm256_shuffle_epi8(two_rows(b + ldx, b + 3 * ldx), cut), low, high);
-			w += 16;
-			a += step;
-			b += step;
-		} while (w != end);
-		store_pairs(to, ldp, s0, s1);
-		store_pairs(to + 2 * ldp, ldp, s2, s3);
+		for (k = 0; k < RESAMPLE_ROWS; k += 8)
+			eight_rows(to + (size_t)(k / 2) * ldp, ldp, quad, table, from + (size_t)k * ldx, ldx, r->step);
 	}
 }
 

@@ -14,7 +14,9 @@
 enum {
 	MAX_SCANS = 200,
 	ROWS_AT_ONCE = 16, /* a multiple of RESAMPLE_ROWS */
-	MARGIN = 32,       /* columns beside a window, so that chroma is interpolated there as in the whole picture */
+	MARGIN = 4,        /* columns beside a window, so that chroma is interpolated there as in the whole picture */
+	ALIGNED = 64,
+	BESIDE = 16,
 	MARKER_SOS = 0xda,
 	MARKER_APP1 = 0xe1,
 };
@@ -118,10 +120,9 @@ cmyk_row(uint8_t *rgb, const uint8_t *cmyk, int width)
 
 /* the next rows, up to ROWS_AT_ONCE; returns how many */
 static int
-read_block(struct jpeg_job *job, uint8_t *to)
+read_block(struct jpeg_job *job, uint8_t *to, size_t ld)
 {
 	struct jpeg_decompress_struct *c = &job->cinfo;
-	const size_t ld = 3 * (size_t)c->output_width;
 	const JDIMENSION first = c->output_scanline, left = c->output_height - first;
 	const JDIMENSION end = first + (left < ROWS_AT_ONCE ? left : ROWS_AT_ONCE);
 	JSAMPROW rows[ROWS_AT_ONCE];
@@ -142,8 +143,24 @@ read_whole(struct jpeg_job *job)
 {
 	struct jpeg_decompress_struct *c = &job->cinfo;
 
+	const size_t ld = 3 * (size_t)c->output_width;
+
 	while (c->output_scanline < c->output_height)
-		read_block(job, job->p->pixels + 3 * (size_t)c->output_width * c->output_scanline);
+		read_block(job, job->p->pixels + ld * c->output_scanline, ld);
+}
+
+/* From a row to the next: an odd number of cache lines, so that rows do not push each other out of the cache. libjpeg-turbo
+ * writes rows that lie at multiples of 32 past the cache, where the resampler would have to wait for them: ours lie beside. */
+static size_t
+row_bytes(int width)
+{
+	return ((3 * (size_t)width + 63) / 64 | 1) * 64;
+}
+
+static uint8_t *
+beside(uint8_t *p)
+{
+	return p + (BESIDE - (uintptr_t)p % ALIGNED) % ALIGNED;
 }
 
 /* May rows and columns be left out? libjpeg-turbo can, and does so most simply where one scan holds everything. */
@@ -197,6 +214,8 @@ read_rows(struct jpeg_job *job)
 	struct jpeg_decompress_struct *c = &job->cinfo;
 	const int skip = can_skip(c), left = skip ? crop_columns(job) : 0, end = job->need.top + job->need.rows;
 	const int last = job->p->height - 1;
+	const size_t ld = row_bytes((int)c->output_width);
+	uint8_t *rows = beside(job->rows);
 
 	if (skip)
 		skip_to(job, job->need.top / ROWS_AT_ONCE * ROWS_AT_ONCE);
@@ -206,9 +225,9 @@ read_rows(struct jpeg_job *job)
 
 		if (first >= end && skip)
 			skip_to(job, last);
-		n = read_block(job, job->rows);
+		n = read_block(job, rows, ld);
 		if (first < end)
-			job->to->take(job->to->ctx, job->rows, 3 * (size_t)c->output_width, left, first, n);
+			job->to->take(job->to->ctx, rows, ld, left, first, n);
 	}
 }
 
@@ -221,7 +240,7 @@ begin_rows(struct jpeg_job *job)
 	if ((rc = adds_picture_size(job->p, c->image_width, c->image_height, job->options, job->err)) < 0 ||
 	    (rc = job->to->begin(job->to->ctx, job->p->width, job->p->height, &job->need, job->err)) < 0)
 		return rc;
-	if (!(job->rows = malloc(ROWS_AT_ONCE * 3 * (size_t)c->image_width + RESAMPLE_BEHIND)))
+	if (!(job->rows = malloc(ROWS_AT_ONCE * row_bytes((int)c->image_width) + ALIGNED + RESAMPLE_BEHIND)))
 		return adds_fail(job->err, ADDS_ENOMEM, "out of memory for %d rows", ROWS_AT_ONCE);
 	return 0;
 }
