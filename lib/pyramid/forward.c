@@ -13,7 +13,7 @@ struct run {
 	int64_t labels;            /* of the vocabulary; 0: none */
 	struct adds_message *held; /* a record that has been read already */
 	int at_end;
-	int32_t *tiles;  /* [tiles, 6], the same for every picture */
+	int32_t *tiles; /* [tiles, 6], the same for every picture */
 	struct adds_job *jobs;
 	void **slots;
 	int njobs;
@@ -22,7 +22,7 @@ struct run {
 	void **to[ADDS_CLIP_LANES]; /* where the tokens of each tile belong */
 	int have[ADDS_CLIP_LANES];
 	uint64_t started, landed;
-	pthread_mutex_t landing; /* of landed */
+	pthread_mutex_t landing;      /* of landed */
 	pthread_mutex_t lock;         /* over what follows */
 	struct adds_cutter **cutters; /* one for each thread that decodes: the first idle ones wait here */
 	int idle;
@@ -423,12 +423,11 @@ adds_forward_run(struct adds_forward *f, struct adds_error *err)
 
 	memset(&r, 0, sizeof(r));
 	pthread_mutex_init(&r.landing, NULL);
+	pthread_mutex_init(&r.lock, NULL);
 	r.f = f;
 	r.labels = count_labels(f->header);
 	if (!(r.tiles = malloc((size_t)f->settings->plan.tiles * 6 * sizeof(*r.tiles)))) {
 		rc = adds_fail(err, ADDS_ENOMEM, "out of memory");
-	pthread_mutex_init(&r.lock, NULL);
-	if ((rc = run_init(&r, err)) < 0)
 		goto out;
 	}
 	fill_tiles(r.tiles, f->settings);
