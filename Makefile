@@ -173,10 +173,22 @@ $(BUILD)/device: $(call obj,$(DEVICE_SRC)) $(BUILD)/libkern.a $(BUILD)/lib/fail.
 $(BUILD)/bench/kernels: $(BUILD)/tests/bench/kernels.o $(BUILD)/libkern.a $(BUILD)/lib/fail.o
 	@mkdir -p $(@D)
 	$(Q)$(kernel_link)
+# of lib only what computes, which needs no library
+TOWER_SRC = lib/clip/image_tower.c lib/clip/blocks.c lib/clip/lanes.c
+$(BUILD)/bench/tower: $(BUILD)/tests/bench/tower.o $(call obj,$(TOWER_SRC)) $(BUILD)/libkern.a $(BUILD)/lib/fail.o
+	@mkdir -p $(@D)
+	$(Q)$(kernel_link)
+DECODER_SRC = $(filter-out lib/decoder/checkpoint.c lib/decoder/gate.c lib/decoder/zeroshot.c,$(wildcard lib/decoder/*.c))
+$(BUILD)/bench/decoder: $(BUILD)/tests/bench/decoder.o $(call obj,$(DECODER_SRC)) $(BUILD)/libkern.a $(BUILD)/lib/fail.o
+	@mkdir -p $(@D)
+	$(Q)$(kernel_link)
 check-device: $(BUILD)/device
 	$(BUILD)/device
-bench-device: $(BUILD)/bench/kernels
-	$(BUILD)/bench/kernels
+DEVICE ?= auto
+bench-device: $(BUILD)/bench/kernels $(BUILD)/bench/tower $(BUILD)/bench/decoder
+	$(BUILD)/bench/kernels $(DEVICE) 0 bf16
+	$(BUILD)/bench/tower $(DEVICE)
+	$(BUILD)/bench/decoder $(DEVICE) 0 bf16 80 1285 768 64
 
 # ---- check ----
 check: all $(BUILD)/device $(BUILD)/unit $(FOREIGN) $(TOOLS) $(FUZZERS)

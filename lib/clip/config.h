@@ -6,10 +6,10 @@
 #ifndef ADDS_CLIP_CONFIG_H
 #define ADDS_CLIP_CONFIG_H
 
-#include <cjson/cJSON.h>
-
 #include "clip.h"
 #include "names.h"
+
+struct cJSON; /* cjson/cJSON.h */
 
 /* lines for -v; p may be NULL */
 struct adds_clip_notes {
@@ -57,12 +57,12 @@ int adds_clip_json_read(struct adds_clip_json *j, const char *folder, const stru
 
 /* The families of JSON, one file each; name is for messages. 1: the file describes something else (timm's
  * config.json), nothing is taken from it. */
-int adds_clip_json_openclip(struct adds_clip_json *j, const cJSON *json, const char *name, struct adds_error *err);
-int adds_clip_json_hf(struct adds_clip_json *j, const cJSON *json, const char *name, struct adds_error *err);
-int adds_clip_json_processor(struct adds_clip_json *j, const cJSON *json, const char *name, struct adds_error *err);
+int adds_clip_json_openclip(struct adds_clip_json *j, const struct cJSON *json, const char *name, struct adds_error *err);
+int adds_clip_json_hf(struct adds_clip_json *j, const struct cJSON *json, const char *name, struct adds_error *err);
+int adds_clip_json_processor(struct adds_clip_json *j, const struct cJSON *json, const char *name, struct adds_error *err);
 
 /* fields: 0 and *out unchanged where there is none (or null); an error where it is of the wrong kind or out of range */
-int adds_json_int(int *out, const cJSON *o, const char *key, int least, int most, const char *name, struct adds_error *err);
-int adds_json_floats(float *out, int n, const cJSON *o, const char *key, const char *name, struct adds_error *err);
+int adds_json_int(int *out, const struct cJSON *o, const char *key, int least, int most, const char *name, struct adds_error *err);
+int adds_json_floats(float *out, int n, const struct cJSON *o, const char *key, const char *name, struct adds_error *err);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../label/vocab.h"
 #include "../stream/message.h"
 #include "../stream/output.h"
 #include "decoder_inside.h"

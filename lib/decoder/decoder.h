@@ -9,7 +9,10 @@
 #define ADDS_DECODER_H
 
 #include "../../kernels/kernels.h"
-#include "../label/vocab.h"
+
+struct adds_message;
+struct adds_vocab;
+struct cJSON; /* cjson/cJSON.h */
 
 enum adds_init {
 	ADDS_INIT_ALIGNED, /* one head, W_q = W_k = W_v = W_o = I, other weights as PyTorch's nn.Linear */
@@ -88,12 +91,12 @@ int adds_decoder_backward(struct adds_decoder *d, struct mat dlogits, const stru
  * and what the caller adds in extra (taken over, may be NULL: model fingerprint, step …; its "method" wins).
  * weights: host [size], or NULL for the device's. trained, trained_texts: both or neither. The file is atomic. */
 int adds_decoder_save(struct adds_decoder *d, const char *path, const float *weights, const struct adds_vocab *trained,
-                      const float *trained_texts, cJSON *extra, struct adds_error *err);
+                      const float *trained_texts, struct cJSON *extra, struct adds_error *err);
 /* The trained labels' names and their unit texts [n, D] (for the gate) come back too, NULL where the file has none; any of the
  * outputs may be NULL. Names may begin with "_orig_mod."; tensors that are none of the decoder's are ignored; what the metadata does
  * not say is inferred from the shapes, except the number of heads. */
 struct adds_decoder *adds_decoder_load(struct backend *b, const char *path, struct adds_vocab **trained, float **trained_texts,
-                                       cJSON **meta, struct adds_error *err);
+                                       struct cJSON **meta, struct adds_error *err);
 
 /* The same into and out of a message that may hold more (a blend's other parts), and such a message as a file. */
 int adds_decoder_to_message(struct adds_decoder *d, struct adds_message *m, const float *weights, const struct adds_vocab *trained,

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "../label/vocab.h"
 #include "decoder_inside.h"
 
 #define REACH 0.1 /* cosine distance at which the gate is 1/e */

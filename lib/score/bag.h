@@ -8,6 +8,7 @@
 #define ADDS_BAG_H
 
 #include "../decoder/decoder.h"
+#include "../stream/record.h"
 
 struct adds_bag {
 	int64_t width;   /* D */

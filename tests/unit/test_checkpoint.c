@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "../../lib/stream/message.h"
+#include "../../lib/label/vocab.h"
 #include "decoder_fixture.h"
 
 static const struct adds_decoder_config config = { .width = 8, .layers = 2, .heads = 2, .ff = 12, .prior = 1, .dropout = .1f };

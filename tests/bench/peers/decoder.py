@@ -39,14 +39,15 @@ def optimizer(model):
         return torch.optim.AdamW(model.parameters(), lr=1e-4, weight_decay=1e-2)
 
 
-def measure(labels, tokens, width, batch, compiled, bf16):
-    model = Model(width, 2, 1, 4 * width, dropout=0.1).train()
+def measure(labels, tokens, width, batch, compiled, bf16, device):
+    model = Model(width, 2, 1, 4 * width, dropout=0.1).train().to(device)
     run = torch.compile(lambda a, b: loss(logits(model, a, b).float())) if compiled else lambda a, b: loss(logits(model, a, b).float())
     opt = optimizer(model)
-    q, v = torch.randn(labels, width), torch.randn(batch, tokens, width)
+    q, v = torch.randn(labels, width, device=device), torch.randn(batch, tokens, width, device=device)
+
     def step():
         opt.zero_grad(set_to_none=True)
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        with torch.autocast(device, torch.bfloat16, enabled=bf16):
             out = run(q, v)
         out.backward()
         opt.step()
