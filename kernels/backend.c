@@ -57,7 +57,9 @@ backend_precision(const struct backend *b, enum precision p)
 {
 	if (p == PREC_AUTO)
 		return b->bf16 ? PREC_BF16 : PREC_F32;
-	if ((p == PREC_BF16 && !b->bf16) || (p == PREC_INT8 && !b->int8))
+	if (p == PREC_INT8 && !b->int8)
+		p = PREC_BF16; /* nearer to what was asked for than f32 */
+	if (p == PREC_BF16 && !b->bf16)
 		return PREC_F32;
 	return p == PREC_TF32 && strcmp(b->ops->name, "cuda") != 0 ? PREC_F32 : p;
 }

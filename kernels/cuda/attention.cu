@@ -159,6 +159,7 @@ cuda_attention(struct backend *b, struct mat y, float *lse, struct mat q, struct
 	struct cuda_state *s = cuda_enter(b);
 	struct attention a;
 	int64_t tiles;
+	int rc;
 
 	assert(qs.n == ks.n && q.cols % heads == 0 && q.cols / heads <= 128);
 	if (!qs.n || !qs.at[qs.n] || !q.cols)
@@ -174,6 +175,8 @@ cuda_attention(struct backend *b, struct mat y, float *lse, struct mat q, struct
 	a.scale = scale;
 	a.causal = causal;
 	TRY(attention_places(s, &a, qs, ks, qs, &tiles, err));
+	if ((rc = attention_mma(s, a, tiles, err)) != 1)
+		return rc;
 	return a.hd <= 32   ? launch<32>(s, a, tiles, err)
 	       : a.hd <= 64 ? launch<64>(s, a, tiles, err)
 	                    : launch<128>(s, a, tiles, err);

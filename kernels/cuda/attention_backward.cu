@@ -196,5 +196,6 @@ cuda_attention_backward(struct backend *b, struct mat dq, struct mat dk, struct 
 	a.delta = (const float *)delta;
 	return a.hd <= 32   ? run<32>(s, a, qs, ks, err)
 	       : a.hd <= 64 ? run<64>(s, a, qs, ks, err)
+	       : a.hd <= 96 ? run<96>(s, a, qs, ks, err) /* what fits the 99 KB of consumers' cards */
 	                    : run<128>(s, a, qs, ks, err);
 }

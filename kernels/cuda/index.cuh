@@ -85,6 +85,40 @@ index_sees(int causal, int64_t i, int64_t nq, int64_t j, int64_t nk)
 	return i < nq && j < nk && (!causal || j <= i);
 }
 
+/* ---- fragments of mma.m16n8k16 (PTX ISA, 16-bit factors): who of a warp holds what ---- */
+
+/* A[16][16]: register reg (0 … 3) of a lane holds this element and the one to its right */
+INDEX_FN void
+index_mma_a(int lane, int reg, int *row, int *col)
+{
+	*row = lane / 4 + 8 * (reg & 1);
+	*col = 2 * (lane % 4) + 8 * (reg >> 1);
+}
+
+/* B[16][8]: register reg (0, 1) holds this element and the one below it */
+INDEX_FN void
+index_mma_b(int lane, int reg, int *row, int *col)
+{
+	*row = 2 * (lane % 4) + 8 * reg;
+	*col = lane / 4;
+}
+
+/* C[16][8]: element i (0 … 3) of a lane */
+INDEX_FN void
+index_mma_c(int lane, int i, int *row, int *col)
+{
+	*row = lane / 4 + 8 * (i >> 1);
+	*col = 2 * (lane % 4) + (i & 1);
+}
+
+/* Two C side by side as one A: register reg is made of elements *i and *i + 1 of C number *block, of the same lane. */
+INDEX_FN void
+index_mma_a_of_c(int reg, int *block, int *i)
+{
+	*block = reg >> 1;
+	*i = 2 * (reg & 1);
+}
+
 /* byte of a picture u8 [n, side, side, 3] that element (row, col) of its patches [n·g², 3·patch²] is made of; *channel its
  * channel */
 INDEX_FN int64_t

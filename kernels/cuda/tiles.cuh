@@ -130,6 +130,9 @@ store_rows(const struct mat &m, int64_t row0, int64_t from, int64_t n, int h, in
 int attention_places(struct cuda_state *s, struct attention *a, struct segs qs, struct segs ks, struct segs of,
                      int64_t *tiles, struct adds_error *err);
 
+/* attention_mma.cu: forward of bf16 with tensor cores; 1: not for these types and widths */
+int attention_mma(struct cuda_state *s, const struct attention &a, int64_t tiles, struct adds_error *err);
+
 /* more shared memory than a kernel has without asking */
 template <class K>
 static int

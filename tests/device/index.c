@@ -154,6 +154,94 @@ philox(void)
 	end();
 }
 
+/* ---- fragments of a warp ---- */
+
+enum { LANES = 32 };
+
+/* D[16][8] += A[16][16]·B[16][8] of fragments, as the PTX ISA describes mma.m16n8k16 for 16-bit factors */
+static void
+warp_multiply(float d[LANES][4], float a[LANES][8], float b[LANES][4])
+{
+	float A[16][16], B[16][8];
+	int lane, i, l;
+
+	for (lane = 0; lane < LANES; lane++) {
+		const int group = lane >> 2, in_group = lane % 4;
+
+		for (i = 0; i < 8; i++)
+			A[i < 2 || (i >= 4 && i < 6) ? group : group + 8][in_group * 2 + (i & 1) + (i >= 4 ? 8 : 0)] = a[lane][i];
+		for (i = 0; i < 4; i++)
+			B[in_group * 2 + (i & 1) + (i >= 2 ? 8 : 0)][group] = b[lane][i];
+	}
+	for (lane = 0; lane < LANES; lane++)
+		for (i = 0; i < 4; i++)
+			for (l = 0; l < 16; l++)
+				d[lane][i] += A[i < 2 ? lane >> 2 : (lane >> 2) + 8][l] * B[l][lane % 4 * 2 + (i & 1)];
+}
+
+/* Two products in a row, the second of what the first gave (squared, in place of a softmax), all by fragments: 16 queries, 16
+ * keys, heads of 16. Keys and values are read at the places where attention_mma.cu reads them: K[key][c], turned V[c][key]. */
+static void
+fragments(void)
+{
+	float q[16][16], k[16][16], v[16][16], fa[LANES][8], fb[LANES][4], s[2][LANES][4], o[2][LANES][4], want;
+	int lane, reg, i, j, n, r, c, l, block, ok = 1;
+
+	begin("index", "fragments of two products by a warp");
+	for (i = 0; i < 256; i++) {
+		q[i / 16][i % 16] = (float)(below(9) - 4);
+		k[i / 16][i % 16] = (float)(below(9) - 4);
+		v[i / 16][i % 16] = (float)(below(9) - 4);
+	}
+	memset(s, 0, sizeof(s));
+	memset(o, 0, sizeof(o));
+	for (lane = 0; lane < LANES; lane++)
+		for (reg = 0; reg < 4; reg++) {
+			index_mma_a(lane, reg, &r, &c);
+			fa[lane][2 * reg] = q[r][c];
+			fa[lane][2 * reg + 1] = q[r][c + 1];
+		}
+	for (j = 0; j < 2; j++) {
+		for (lane = 0; lane < LANES; lane++)
+			for (reg = 0; reg < 2; reg++) {
+				index_mma_b(lane, reg, &r, &c);
+				expect("words of a key", c == lane / 4 && r == 2 * (lane % 4) + 8 * reg);
+				fb[lane][2 * reg] = k[8 * j + c][r];
+				fb[lane][2 * reg + 1] = k[8 * j + c][r + 1];
+			}
+		warp_multiply(s[j], fa, fb);
+	}
+	for (lane = 0; lane < LANES; lane++)
+		for (reg = 0; reg < 4; reg++) {
+			index_mma_a_of_c(reg, &block, &i);
+			fa[lane][2 * reg] = s[block][lane][i] * s[block][lane][i];
+			fa[lane][2 * reg + 1] = s[block][lane][i + 1] * s[block][lane][i + 1];
+		}
+	for (n = 0; n < 2; n++) {
+		for (lane = 0; lane < LANES; lane++)
+			for (reg = 0; reg < 2; reg++) {
+				index_mma_b(lane, reg, &r, &c);
+				fb[lane][2 * reg] = v[r][8 * n + c];
+				fb[lane][2 * reg + 1] = v[r + 1][8 * n + c];
+			}
+		warp_multiply(o[n], fa, fb);
+		for (lane = 0; lane < LANES; lane++)
+			for (i = 0; i < 4; i++) {
+				index_mma_c(lane, i, &r, &c);
+				for (want = 0, j = 0; j < 16; j++) {
+					float dot = 0;
+
+					for (l = 0; l < 16; l++)
+						dot += q[r][l] * k[j][l];
+					want += dot * dot * v[j][8 * n + c];
+				}
+				ok &= o[n][lane][i] == want;
+			}
+	}
+	expect("both products", ok);
+	end();
+}
+
 void
 test_index(void)
 {
@@ -170,4 +258,5 @@ test_index(void)
 	taps();
 	order();
 	philox();
+	fragments();
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../lib/label/vocab.h"
 #include "decoder_fixture.h"
 
 /* three tiles of 1 + 2, 1 + 1 and 1 + 4 tokens */
