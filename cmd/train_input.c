@@ -248,8 +248,9 @@ load(const struct train_input *in, const char *path, const struct train_args *a,
 	int rc = d ? 0 : err.code;
 
 	if (d)
-		rc = adds_dataset_load(d, memory_of(a) / (size_t)ranks->locals, adds_ranks_first(ranks) ? show_progress : NULL, NULL, &err);
+		rc = adds_dataset_load_one(d, memory_of(a), adds_ranks_first(ranks) ? show_progress : NULL, NULL, ranks, &err);
 	train_agree(ranks, run, rc, &err);
+	adds_dataset_lend(d, ranks);
 	cmd_progress_end();
 	warn_about(d);
 	return d;

@@ -64,6 +64,7 @@ adds_dataset_open(const char *path, const struct adds_texts *texts, int strict, 
 		return NULL;
 	}
 	d->texts = texts;
+	d->store.fd = -1;
 	if (!(d->reader = adds_reader_open_kind(path, 1u << ADDS_KIND_FEATURES, err)) || check_header(d, strict, err) < 0) {
 		adds_dataset_free(d);
 		return NULL;
@@ -165,10 +166,25 @@ drop_tokens(struct adds_dataset *d)
 	int64_t i;
 
 	for (i = 0; i < d->n; i++) {
-		free(d->item[i].data);
+		if (d->store.fd < 0)
+			free((void *)(uintptr_t)d->item[i].data);
 		d->item[i].data = NULL;
 	}
+	adds_store_close(&d->store);
 	d->in_memory = 0;
+}
+
+static int
+hold_tokens(struct loading *l, struct adds_item *item, const struct adds_tensor *tokens, struct adds_error *err)
+{
+	void *copy;
+
+	if (l->d->store.fd >= 0)
+		return adds_store_write(&l->d->store, tokens->data, tokens->size, err);
+	if (!(copy = malloc(tokens->size)))
+		return adds_fail(err, ADDS_ENOMEM, "out of memory for %zu bytes of tokens: lower --memory", l->held);
+	item->data = memcpy(copy, tokens->data, tokens->size);
+	return 0;
 }
 
 static int
@@ -194,10 +210,7 @@ add_tokens(struct loading *l, struct adds_item *item, const struct adds_record *
 		drop_tokens(d);
 		return 0;
 	}
-	if (!(item->data = malloc(rec->tokens->size)))
-		return adds_fail(err, ADDS_ENOMEM, "out of memory for %zu bytes of tokens: lower --memory", l->held);
-	memcpy(item->data, rec->tokens->data, rec->tokens->size);
-	return 0;
+	return hold_tokens(l, item, rec->tokens, err);
 }
 
 static void
@@ -295,6 +308,36 @@ out:
 	free(l.room);
 	XXH3_freeState(l.hash);
 	return rc;
+}
+
+int
+adds_dataset_load_one(struct adds_dataset *d, size_t memory, adds_dataset_progress *progress, void *to,
+                      const struct adds_ranks *ranks, struct adds_error *err)
+{
+	if (ranks->locals == 1)
+		return adds_dataset_load(d, memory, progress, to, err);
+	if (ranks->local > 0)
+		return adds_dataset_load(d, 0, progress, to, err);
+	/* without a store to lend it is as if each had a copy of its own */
+	return adds_dataset_load(d, adds_store_open(&d->store) < 0 ? memory / (size_t)ranks->locals : memory, progress, to, err);
+}
+
+void
+adds_dataset_lend(struct adds_dataset *d, struct adds_ranks *ranks)
+{
+	const size_t row = (size_t)d->texts->width * adds_dtype_size(d->dtype);
+	const char *p;
+	int64_t i;
+
+	if (!ranks || ranks->locals == 1)
+		return;
+	if (adds_store_share(&d->store, ranks) < 0) {
+		d->in_memory = d->n > 0 && d->item[0].data; /* a copy of its own */
+		return;
+	}
+	for (i = 0, p = d->store.base; i < d->n; p += (size_t)d->item[i++].tokens * row)
+		d->item[i].data = p;
+	d->in_memory = 1;
 }
 
 void

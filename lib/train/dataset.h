@@ -3,8 +3,9 @@
  * dataset.h - the labelled pictures of a feature stream, in the label stream's
  * order: which are positive for what, and their tokens, from memory or, where
  * they are more than the memory allowed, from the file by random access.
+ * Ranks of one machine hold them in memory once.
  *
- * Knows: stream/, label/, decoder/ (which tokens zero-shot reads). Room train/.
+ * Knows: stream/, label/, decoder/ (which tokens zero-shot reads), store.h. Room train/.
  */
 #ifndef ADDS_DATASET_H
 #define ADDS_DATASET_H
@@ -12,6 +13,7 @@
 #include "../decoder/decoder.h"
 #include "../label/mapping.h"
 #include "../label/texts.h"
+#include "store.h"
 
 /* one labelled picture */
 struct adds_item {
@@ -22,7 +24,7 @@ struct adds_item {
 	int64_t read, nread; /* its rows that zero-shot reads: rows[read … read + nread - 1] */
 	int64_t pos, npos;   /* its positive labels: labels[pos …], ascending */
 	int64_t neg, nneg;   /* its verified negatives likewise; nneg -1: all others that the vocabulary has */
-	void *data;          /* its tokens as they came, or NULL: in the file */
+	const void *data;    /* its tokens as they came, or NULL: in the file */
 };
 
 struct adds_dataset {
@@ -39,6 +41,7 @@ struct adds_dataset {
 	int64_t most_tokens;   /* the largest T */
 	uint64_t records, unlabelled, errors;
 	int in_memory;
+	struct adds_store store;        /* open: holds the tokens in memory */
 	struct adds_resident *resident; /* the tokens on a device, or NULL; whoever made it frees it */
 	char digest[33]; /* of everything above that training sees */
 };
@@ -56,6 +59,12 @@ struct adds_dataset *adds_dataset_open(const char *path, const struct adds_texts
  * spoke of, and error records, are counted and left out. */
 int adds_dataset_load(struct adds_dataset *d, size_t memory, adds_dataset_progress *progress, void *to,
                       struct adds_error *err);
+
+/* The same for ranks, of which the first on each machine keeps the tokens, and lends them to the others of it by
+ * adds_dataset_lend, which all call when all have loaded theirs. */
+int adds_dataset_load_one(struct adds_dataset *d, size_t memory, adds_dataset_progress *progress, void *to,
+                          const struct adds_ranks *ranks, struct adds_error *err);
+void adds_dataset_lend(struct adds_dataset *d, struct adds_ranks *ranks);
 void adds_dataset_free(struct adds_dataset *d);
 
 const char *adds_dataset_path(const struct adds_dataset *d, int64_t i);

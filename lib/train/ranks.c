@@ -122,3 +122,10 @@ adds_ranks_share(struct adds_ranks *r, void *p, size_t n)
 	if (r && r->ops)
 		r->ops->share(r, p, n);
 }
+
+void
+adds_ranks_share_local(struct adds_ranks *r, void *p, size_t n)
+{
+	if (r && r->ops)
+		r->ops->share_local(r, p, n);
+}

@@ -65,6 +65,9 @@ void adds_ranks_collect(struct adds_ranks *r, void *all, const void *mine, const
 /* n bytes of rank 0 for all. */
 void adds_ranks_share(struct adds_ranks *r, void *p, size_t n);
 
+/* n bytes of the first rank of this machine for the others of it. */
+void adds_ranks_share_local(struct adds_ranks *r, void *p, size_t n);
+
 /* ---- a transport ---- */
 
 struct adds_ranks_ops {
@@ -75,6 +78,7 @@ struct adds_ranks_ops {
 	void (*add)(struct adds_ranks *r, float *sum, const float *x, int64_t n, int count);
 	void (*collect)(struct adds_ranks *r, void *all, const void *mine, const size_t *at);
 	void (*share)(struct adds_ranks *r, void *p, size_t n);
+	void (*share_local)(struct adds_ranks *r, void *p, size_t n);
 };
 
 /* Joins, where the program was started among others: fills r; ops stays NULL for one process. */

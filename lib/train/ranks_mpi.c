@@ -18,6 +18,7 @@ enum { BLOCK = 1 << 22, /* numbers that are added at once */
 #define SPIN 0.01 /* seconds */
 
 struct state {
+	MPI_Comm machine;                   /* the ranks of this machine */
 	float *theirs;                      /* [BLOCK + size]: this rank's slice of a block, from each rank */
 	int *counts, *places, *mine, *from; /* [size] of slices */
 };
@@ -59,6 +60,7 @@ mpi_close(struct adds_ranks *r)
 {
 	struct state *s = r->state;
 
+	MPI_Comm_free(&s->machine);
 	free(s->theirs);
 	free(s->counts);
 	free(s);
@@ -143,29 +145,42 @@ mpi_collect(struct adds_ranks *r, void *all, const void *mine, const size_t *at)
 }
 
 static void
-mpi_share(struct adds_ranks *r, void *p, size_t n)
+share_in(MPI_Comm ranks, void *p, size_t n)
 {
 	MPI_Request q;
 	size_t i;
 
-	(void)r;
 	for (i = 0; i < n; i += PIECE) {
-		MPI_Ibcast((char *)p + i, n - i < PIECE ? (int)(n - i) : PIECE, MPI_BYTE, 0, MPI_COMM_WORLD, &q);
+		MPI_Ibcast((char *)p + i, n - i < PIECE ? (int)(n - i) : PIECE, MPI_BYTE, 0, ranks, &q);
 		wait_for(&q, -1);
 	}
 }
 
-static const struct adds_ranks_ops ops = { mpi_close, mpi_kill, mpi_least, mpi_add, mpi_collect, mpi_share };
+static void
+mpi_share(struct adds_ranks *r, void *p, size_t n)
+{
+	(void)r;
+	share_in(MPI_COMM_WORLD, p, n);
+}
 
 static void
-count_local(struct adds_ranks *r)
+mpi_share_local(struct adds_ranks *r, void *p, size_t n)
 {
-	MPI_Comm machine;
+	const struct state *s = r->state;
 
-	MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, r->rank, MPI_INFO_NULL, &machine);
-	MPI_Comm_rank(machine, &r->local);
-	MPI_Comm_size(machine, &r->locals);
-	MPI_Comm_free(&machine);
+	share_in(s->machine, p, n);
+}
+
+static const struct adds_ranks_ops ops = { mpi_close, mpi_kill, mpi_least, mpi_add, mpi_collect, mpi_share, mpi_share_local };
+
+static void
+find_local(struct adds_ranks *r)
+{
+	struct state *s = r->state;
+
+	MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, r->rank, MPI_INFO_NULL, &s->machine);
+	MPI_Comm_rank(s->machine, &r->local);
+	MPI_Comm_size(s->machine, &r->locals);
 }
 
 static int
@@ -204,9 +219,10 @@ adds_ranks_join(struct adds_ranks *r, struct adds_error *err)
 	r->ops = &ops;
 	MPI_Comm_rank(MPI_COMM_WORLD, &r->rank);
 	MPI_Comm_size(MPI_COMM_WORLD, &r->size);
-	count_local(r);
-	if (make_state(r) == 0)
-		return 0;
-	mpi_kill(r, 1);
-	return adds_fail(err, ADDS_ENOMEM, "out of memory");
+	if (make_state(r) < 0) {
+		mpi_kill(r, 1);
+		return adds_fail(err, ADDS_ENOMEM, "out of memory");
+	}
+	find_local(r);
+	return 0;
 }

@@ -102,6 +102,7 @@ X
 chmod +x bin/*
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_hwloc_base_binding_policy=none
 export OMPI_MCA_btl=self,vader OMPI_MCA_btl_vader_single_copy_mechanism=none OMPI_MCA_plm=isolated OMPI_MCA_oob_tcp_if_include=lo
+export OMPI_MCA_orte_tmpdir_base="$scratch" OMPI_MCA_rmaps_base_oversubscribe=1
 t 'Slurm: an array of shards, their join, the training' 0 <<'X'
 PATH=$PWD/bin:$PATH
 SHARDS=3 RANKS=2 RUN=run TRAIN='--method decoder --epochs 1 --batch 4 --accumulate 2 --val-split 0' \
