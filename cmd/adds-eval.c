@@ -424,6 +424,10 @@ check_options(int to_stdout)
 		usage("--no-metrics excludes --json and --per-label");
 	if (to_stdout && ((json_path && strcmp(json_path, "-") == 0) || (table_path && strcmp(table_path, "-") == 0)))
 		usage("standard output carries the score stream: name a file for the metrics, or use -o");
+	if (output && ((json_path && strcmp(json_path, output) == 0) || (table_path && strcmp(table_path, output) == 0)))
+		usage("'%s' cannot hold both scores and metrics", output);
+	if (json_path && table_path && strcmp(json_path, table_path) == 0)
+		usage("'%s' cannot hold both --json and --per-label", json_path);
 	if (labels_path && access(labels_path, R_OK) < 0 && strcmp(labels_path, "-"))
 		die("cannot open '%s': %s", labels_path, strerror(errno));
 	if (checkpoint && access(checkpoint, R_OK) < 0)

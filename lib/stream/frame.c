@@ -159,7 +159,8 @@ find_frame(struct adds_frame *frame, struct adds_input *in, struct adds_error *e
 			continue;
 		}
 		if (magic != ZSTD_MAGICNUMBER)
-			return adds_fail(err, ADDS_EFORMAT, "no zstd frame begins at byte %llu of the compressed file",
+			return adds_fail(err, ADDS_EFORMAT, "%sno zstd frame begins at byte %llu of the compressed file",
+			                 in->offset ? "" : "this is no stream, as the programs of adds(7) write them: ",
 			                 (unsigned long long)in->offset);
 		if (available(in) < FRAME_HEADER_MIN)
 			return ends_early(err);

@@ -39,6 +39,12 @@ done <<'X'
 -t labels.adds --zero-shot --top 1 --top 2 --top 3 --top 4 --top 5
 -t labels.adds --zero-shot --batch 0
 X
+for files in '-o same --json same' '-o same --per-label same' '--json same --per-label same' '--json - --per-label -'; do
+	t "one file for two things: $files" 2 <<X
+adds-eval $files -t labels.adds --zero-shot features.adds >o
+X
+	has err "adds-eval: *"
+done
 t 'two inputs' 2 <<'X'
 adds-eval scores.adds scores.adds
 X
