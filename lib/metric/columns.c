@@ -15,6 +15,7 @@ enum {
 	BLOCK = 16, /* labels: a line of the cache */
 	AHEAD = 8,  /* rows fetched before they are needed: each is a page of its own */
 	BITS = 12,  /* of a digit */
+	FEW = 100,  /* entries that need no digits */
 };
 
 /* ---- 31 bits ---- */
@@ -93,9 +94,9 @@ pass(uint32_t *to, const uint32_t *from, size_t n, int shift)
 		to[count[from[i] >> shift & mask]++] = from[i];
 }
 
-/* Insertion sort of what is nearly sorted; 0 when it turns out not to be. */
+/* Insertion sort; 0 when it would take more than about so many moves. */
 static int
-settle(uint32_t *a, size_t n)
+settle(uint32_t *a, size_t n, size_t most)
 {
 	size_t moves = 0, i, j;
 
@@ -105,7 +106,7 @@ settle(uint32_t *a, size_t n)
 		for (j = i; j && a[j - 1] >> 1 > x >> 1; j--)
 			a[j] = a[j - 1];
 		a[j] = x;
-		if ((moves += i - j) > 4 * n)
+		if ((moves += i - j) > most)
 			return 0;
 	}
 	return 1;
@@ -118,11 +119,13 @@ sort_entries(uint32_t *a, uint32_t *spare, size_t n, uint32_t most)
 {
 	int low = 1;
 
+	if (n <= FEW && settle(a, n, n * n))
+		return;
 	while (most >> low >> 2 * BITS)
 		low++;
 	pass(spare, a, n, low);
 	pass(a, spare, n, low + BITS);
-	if (settle(a, n))
+	if (settle(a, n, 4 * n))
 		return;
 	pass(spare, a, n, 1);
 	pass(a, spare, n, 1 + BITS);

@@ -6,6 +6,7 @@
 
 #include "columns.h"
 #include "counts.h"
+#include "metrics.h"
 
 enum { BINS = 15 };
 
@@ -29,50 +30,112 @@ adds_count_cut(struct adds_counts *c, const float *scores, const int8_t *targets
 				decide(&c[j], scores[r * L + j] >= cut[j], targets[r * L + j] > 0);
 }
 
-/* One picture's known, measured labels by falling score, ties by row: the
- * sorted entries are key << 32 | row. Returns how many. */
-static int64_t
-rank_labels(uint64_t *order, const float *s, const int8_t *t, const uint8_t *measured, int64_t L)
+/* ---- the best of a picture ---- */
+
+/* moves the entry at i down to where no child is greater */
+static void
+sift(uint64_t *heap, int64_t n, int64_t i)
 {
-	int64_t j, known = 0;
+	for (;;) {
+		const int64_t left = 2 * i + 1, right = left + 1;
+		const uint64_t entry = heap[i];
+		int64_t most = i;
+
+		if (left < n && heap[left] > heap[most])
+			most = left;
+		if (right < n && heap[right] > heap[most])
+			most = right;
+		if (most == i)
+			return;
+		heap[i] = heap[most];
+		heap[most] = entry;
+		i = most;
+	}
+}
+
+/* The k best labels of a picture that are known and measured, ties by row, as key << 32 | row in a heap; returns how many. */
+static int64_t
+best_labels(uint64_t *heap, int64_t k, const float *s, const int8_t *t, const uint8_t *measured, int64_t L)
+{
+	int64_t j, i, n = 0;
+
+	for (j = 0; j < L; j++) {
+		const uint64_t entry = (uint64_t)adds_score_key(s[j]) << 32 | (uint64_t)j;
+
+		if (t[j] < 0 || (measured && !measured[j]))
+			continue;
+		if (n < k) {
+			heap[n++] = entry;
+			for (i = n == k ? n / 2 : 0; i-- > 0;)
+				sift(heap, n, i);
+		} else if (n && entry < heap[0]) {
+			heap[0] = entry;
+			sift(heap, n, 0);
+		}
+	}
+	return n;
+}
+
+/* one picture's decisions: all labels as not said, then those of the best that were */
+static void
+count_picture(struct adds_counts *c, uint64_t *heap, int64_t k, float gate, const float *s, const int8_t *t,
+              const uint8_t *measured, int64_t L)
+{
+	int64_t n = best_labels(heap, k, s, t, measured, L), j;
 
 	for (j = 0; j < L; j++)
 		if (t[j] >= 0 && (!measured || measured[j]))
-			order[known++] = (uint64_t)adds_score_key(s[j]) << 32 | (uint64_t)j;
-	return known;
+			decide(&c[j], 0, t[j] > 0);
+	while (n-- > 0) {
+		j = (int64_t)(heap[n] & 0xffffffffu);
+		if (!(s[j] >= gate))
+			continue;
+		*(t[j] > 0 ? &c[j].fn : &c[j].tn) -= 1;
+		decide(&c[j], 1, t[j] > 0);
+	}
 }
 
-static int
-by_number(const void *a, const void *b)
+static void
+add_counts(struct adds_counts *sum, const struct adds_counts *c, int64_t L)
 {
-	const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	int64_t j;
 
-	return x < y ? -1 : x > y;
+	for (j = 0; j < L; j++) {
+		sum[j].tp += c[j].tp;
+		sum[j].fp += c[j].fp;
+		sum[j].fn += c[j].fn;
+		sum[j].tn += c[j].tn;
+	}
 }
 
 int
 adds_count_top(struct adds_counts *c, const float *scores, const int8_t *targets, const uint8_t *measured, int64_t n, int64_t L,
-               int k, float gate, struct adds_error *err)
+               int k, float gate, int threads, struct adds_error *err)
 {
-	uint64_t *order = malloc((size_t)(L + 1) * sizeof(*order));
-	int64_t r, i;
+	int failed = 0;
 
-	if (!order)
-		return adds_fail(err, ADDS_ENOMEM, "out of memory for %lld labels", (long long)L);
-	for (r = 0; r < n; r++) {
-		const float *s = scores + r * L;
-		const int8_t *t = targets + r * L;
-		const int64_t known = rank_labels(order, s, t, measured, L);
+#pragma omp parallel num_threads(threads > 0 ? threads : 1)
+	{
+		uint64_t *heap = malloc((size_t)(L + 1) * sizeof(*heap));
+		struct adds_counts *mine = calloc((size_t)L + 1, sizeof(*mine));
+		int64_t r;
 
-		qsort(order, (size_t)known, sizeof(*order), by_number);
-		for (i = 0; i < known; i++) {
-			const int64_t j = (int64_t)(order[i] & 0xffffffffu);
-
-			decide(&c[j], i < k && s[j] >= gate, t[j] > 0);
+		if (!heap || !mine) {
+#pragma omp atomic write
+			failed = 1;
 		}
+#pragma omp barrier
+#pragma omp for
+		for (r = 0; r < n; r++)
+			if (!failed)
+				count_picture(mine, heap, k, gate, scores + r * L, targets + r * L, measured, L);
+#pragma omp critical(adds_counts)
+		if (!failed)
+			add_counts(c, mine, L);
+		free(heap);
+		free(mine);
 	}
-	free(order);
-	return 0;
+	return failed ? adds_fail(err, ADDS_ENOMEM, "out of memory for %lld labels", (long long)L) : 0;
 }
 
 static double
@@ -120,34 +183,59 @@ adds_prf(struct adds_prf *out, const struct adds_counts *c, const uint8_t *measu
 	out->accuracy = ratio(tp + tn, tp + tn + fp + fn);
 }
 
-double
-adds_picture_ap(const float *scores, const int8_t *targets, const uint8_t *measured, int64_t n, int64_t L, int64_t *pictures,
-                struct adds_error *err)
+static int
+picture_aps(double *ap, const float *scores, const int8_t *targets, const uint8_t *measured, int64_t n, int64_t L, int threads)
 {
-	uint64_t *order = malloc((size_t)(L + 1) * sizeof(*order));
-	int64_t r, i, counted = 0;
-	double sum = 0;
+	int failed = 0;
 
-	if (!order) {
-		adds_fail(err, ADDS_ENOMEM, "out of memory for %lld labels", (long long)L);
+#pragma omp parallel num_threads(threads > 0 ? threads : 1)
+	{
+		int8_t *t = malloc((size_t)L + 1);
+		struct adds_error mine;
+		size_t positives;
+		int64_t r, j;
+
+		if (!t) {
+#pragma omp atomic write
+			failed = 1;
+		}
+#pragma omp barrier
+#pragma omp for
+		for (r = 0; r < n; r++) {
+			for (j = 0; !failed && j < L; j++)
+				t[j] = !measured || measured[j] ? targets[r * L + j] : -1;
+			positives = 1;
+			if (!failed)
+				ap[r] = adds_average_precision(scores + r * L, t, (size_t)L, 1, ADDS_AP_STEP, &positives, &mine);
+			if (positives && !failed && isnan(ap[r])) {
+#pragma omp atomic write
+				failed = 1;
+			}
+		}
+		free(t);
+	}
+	return failed;
+}
+
+double
+adds_picture_ap(const float *scores, const int8_t *targets, const uint8_t *measured, int64_t n, int64_t L, int threads,
+                int64_t *pictures, struct adds_error *err)
+{
+	double *ap = malloc((size_t)(n + 1) * sizeof(*ap)), sum = 0;
+	int64_t r, counted = 0;
+
+	if (!ap || picture_aps(ap, scores, targets, measured, n, L, threads)) {
+		adds_fail(err, ADDS_ENOMEM, "out of memory for the ranks of %lld labels", (long long)L);
+		free(ap);
 		return NAN;
 	}
 	for (r = 0; r < n; r++) {
-		const int8_t *t = targets + r * L;
-		const int64_t known = rank_labels(order, scores + r * L, t, measured, L);
-		double ap = 0;
-		int64_t tp = 0;
-
-		qsort(order, (size_t)known, sizeof(*order), by_number);
-		for (i = 0; i < known; i++)
-			if (t[order[i] & 0xffffffffu] > 0)
-				ap += (double)++tp / (double)(i + 1);
-		if (!tp)
+		if (isnan(ap[r]))
 			continue;
-		sum += ap / (double)tp;
+		sum += ap[r];
 		counted++;
 	}
-	free(order);
+	free(ap);
 	if (pictures)
 		*pictures = counted;
 	return counted ? sum / (double)counted : NAN;

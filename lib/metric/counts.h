@@ -24,7 +24,7 @@ void adds_count_cut(struct adds_counts *c, const float *scores, const int8_t *ta
 /* The same, where the k best known labels of each picture are said to be there
  * (ties: the lower row), and with gate only those with score ≥ gate. */
 int adds_count_top(struct adds_counts *c, const float *scores, const int8_t *targets, const uint8_t *measured, int64_t n,
-                   int64_t L, int k, float gate, struct adds_error *err);
+                   int64_t L, int k, float gate, int threads, struct adds_error *err);
 
 struct adds_prf {
 	double cp, cr;  /* means over labels of precision and recall */
@@ -41,7 +41,7 @@ void adds_prf(struct adds_prf *out, const struct adds_counts *c, const uint8_t *
 /* Mean over pictures with a known positive of the step AP of their known labels
  * ranked by score; *pictures (may be NULL) counts them. NAN for none. */
 double adds_picture_ap(const float *scores, const int8_t *targets, const uint8_t *measured, int64_t n, int64_t L,
-                       int64_t *pictures, struct adds_error *err);
+                       int threads, int64_t *pictures, struct adds_error *err);
 
 /* Expected calibration error of σ(logit) over all known cells, 15 equal bins. */
 double adds_calibration_error(const float *logits, const int8_t *targets, const uint8_t *measured, int64_t n, int64_t L);

@@ -45,12 +45,12 @@ group_tops(struct adds_report *r, struct adds_report_group *g, const uint8_t *ma
 
 	for (i = 0; i < r->options.tops; i++) {
 		memset(c, 0, bytes);
-		rc = adds_count_top(c, s->scores, s->targets, mask, s->n, s->L, r->options.top[i], -INFINITY, err);
+		rc = adds_count_top(c, s->scores, s->targets, mask, s->n, s->L, r->options.top[i], -INFINITY, r->options.threads, err);
 		if (rc < 0)
 			return rc;
 		adds_prf(&g->top[i], c, mask, s->L);
 		memset(c, 0, bytes);
-		if ((rc = adds_count_top(c, s->scores, s->targets, mask, s->n, s->L, r->options.top[i], gate, err)) < 0)
+		if ((rc = adds_count_top(c, s->scores, s->targets, mask, s->n, s->L, r->options.top[i], gate, r->options.threads, err)) < 0)
 			return rc;
 		adds_prf(&g->top_gated[i], c, mask, s->L);
 	}
@@ -67,7 +67,7 @@ make_group(struct adds_report *r, const char *name, const uint8_t *mask, const s
 	memset(g, 0, sizeof(*g));
 	g->name = name;
 	g->map = group_map(r, g, mask, s->L);
-	g->picture_ap = adds_picture_ap(s->scores, s->targets, mask, s->n, s->L, NULL, err);
+	g->picture_ap = adds_picture_ap(s->scores, s->targets, mask, s->n, s->L, r->options.threads, NULL, err);
 	g->calibration_error =
 		s->header.calibrated ? adds_calibration_error(s->scores, s->targets, mask, s->n, s->L) : NAN;
 	for (i = 0; i < r->options.cuts; i++)

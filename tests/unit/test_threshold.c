@@ -260,7 +260,7 @@ START_TEST(counts_are_those_of_plain_loops)
 
 		ck_assert_mem_eq(&cut[j], &c, sizeof(c));
 	}
-	ck_assert_int_eq(adds_count_top(top, scores, targets, NULL, N, L, 3, 0.5f, &err), 0);
+	ck_assert_int_eq(adds_count_top(top, scores, targets, NULL, N, L, 3, 0.5f, 3, &err), 0);
 	for (i = 0; i < N * L; i++) {
 		const float *row = scores + i / L * L;
 		const int8_t *y = targets + i / L * L;
