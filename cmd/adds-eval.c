@@ -418,6 +418,10 @@ own_score_header(void)
 static void
 check_options(int to_stdout)
 {
+	if (!labels_path && (checkpoint || zero_shot || context_path || no_visual_update || output || no_metrics))
+		usage("-t LABELS is missing: without it there are only scores to measure");
+	if (context_path && zero_shot)
+		usage("--context is for a checkpoint's visual branch: --zero-shot has none");
 	if (zero_shot && checkpoint)
 		usage("-c and --zero-shot exclude each other");
 	if (no_metrics && (json_path || table_path))

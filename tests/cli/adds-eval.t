@@ -45,6 +45,16 @@ adds-eval $files -t labels.adds --zero-shot features.adds >o
 X
 	has err "adds-eval: *"
 done
+for options in '-c 1.st' --zero-shot '-o there' --no-metrics '--context labels.adds' --no-visual-update; do
+	t "without -t: $options" 2 <<X
+adds-eval $options scores.adds >o
+X
+	has err "adds-eval: -t LABELS is missing*"
+done
+t 'a context for zero-shot' 2 <<'X'
+adds-eval --zero-shot --context labels.adds -t labels.adds features.adds >o
+X
+has err 'adds-eval: --context*'
 t 'two inputs' 2 <<'X'
 adds-eval scores.adds scores.adds
 X
