@@ -111,6 +111,7 @@ main(int argc, char **argv)
 {
 	struct train_input in = { 0 };
 	struct adds_ranks *ranks;
+	struct adds_error err;
 	struct adds_trainer t;
 	struct train_args a;
 	struct adds_run run;
@@ -129,6 +130,7 @@ main(int argc, char **argv)
 		cmd_cost((uint64_t)t.state.step, "steps");
 		train_settle(&run, &a);
 	}
+	train_agree(ranks, NULL, 0, &err); /* the others stay until rank 0 is done */
 	adds_trainer_release(&t);
 	train_release_input(&in);
 	adds_run_release(&run);

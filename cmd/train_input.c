@@ -295,10 +295,12 @@ warn_of_validation(const struct adds_dataset *train, const struct adds_dataset *
 /* ---- all of it ---- */
 
 static void
-split(struct train_input *in, const struct train_args *a, struct adds_run *run)
+split(struct train_input *in, const struct train_args *a, struct adds_run *run, struct adds_ranks *ranks)
 {
 	const size_t n = (size_t)in->train->n + 1, m = (size_t)(in->val ? in->val->n : in->train->n) + 1;
+	struct adds_error err;
 	int64_t i;
+	int rc = 0;
 
 	in->train_list = cmd_alloc(n, sizeof(*in->train_list));
 	in->val_list = cmd_alloc(m, sizeof(*in->val_list));
@@ -309,8 +311,10 @@ split(struct train_input *in, const struct train_args *a, struct adds_run *run)
 			in->val_list[i] = i;
 	}
 	if (in->nval == 0 && (in->val || a->val_split > 0))
-		train_give_up(run, "none of the %lld labelled pictures validates: give --val FILE, or a larger --val-split (0: no validation)",
-		              (long long)in->train->n);
+		rc = adds_fail(&err, ADDS_EMISMATCH,
+		               "none of the %lld labelled pictures validates: give --val FILE, or a larger --val-split (0: no validation)",
+		               (long long)in->train->n);
+	train_agree(ranks, run, rc, &err);
 }
 
 static void
@@ -374,7 +378,7 @@ train_load_input(struct train_input *in, const struct train_args *a, struct adds
 		warn_of_holdout(in, a->holdout);
 	if (in->val && adds_ranks_first(ranks) && !a->resume)
 		warn_of_validation(in->train, in->val);
-	split(in, a, run);
+	split(in, a, run, ranks);
 }
 
 void

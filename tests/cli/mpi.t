@@ -154,6 +154,17 @@ sh ranks 3 adds-train --method decoder -t w.adds -o no f.adds; s=$?
 X
 has err "adds-train: *f.adds: record 0: tokens of width 16*"
 lines
+t 'no picture that validates, said once' 1 <<'X'
+sh ranks 2 adds-train -q $d --val-split 0.0001 -o no f.adds
+X
+has err "adds-train: none of the 90 labelled pictures validates*"
+lines
+t 'rank 0 cannot put a run into the place of another, when it is done' 1 <<'X'
+cp -r one old && mkdir -p old.old/x
+sh ranks 2 adds-train -q $d --epochs 1 --replace -o old f.adds
+X
+has err "adds-train: cannot move 'old' to 'old.old'*"
+lines
 t 'rank 1 cannot start' 1 <<'X'
 cat >abacus <<'Y'
 [ "$OMPI_COMM_WORLD_RANK" = 1 ] && set -- "$@" --device abacus
