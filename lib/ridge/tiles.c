@@ -115,7 +115,7 @@ adds_ridge_block(int64_t rows, int64_t labels)
 {
 	int64_t block = rows > 0 ? BLOCK_FLOATS / rows : labels;
 
-	block = block < 16 ? 16 : block;
+	block = block < 64 ? 64 : block / 64 * 64; /* whole panels of a product */
 	return block < labels ? block : labels;
 }
 

@@ -104,7 +104,7 @@ def main(out):
     case(f"{out}/one_token.safetensors", 1, 90, 24, 16, 1, 18)
     case(f"{out}/unknown_cells.safetensors", 2, 90, 24, 16, 1, 20, 0.3)
     case(f"{out}/five_tiles.safetensors", 3, 72, 22, 16, 5, 18)
-    case(f"{out}/ragged.safetensors", 4, 72, 22, 16, (1, 4), 18, 0.1)
+    case(f"{out}/ragged.safetensors", 4, 120, 25, 16, (1, 4), 20, 0.1, kin=5)
     case(f"{out}/kin.safetensors", 11, 150, 25, 16, 1, 20, kin=5)
     case(f"{out}/kin_tiles.safetensors", 12, 120, 25, 16, 3, 20, kin=5)
     case(f"{out}/few_labels.safetensors", 5, 60, 9, 12, 1, 7)
@@ -115,4 +115,5 @@ def main(out):
     case(f"{out}/one_picture.safetensors", 10, 1, 12, 12, 1, 10)
 
 
-main(sys.argv[1])
+if __name__ == "__main__":
+    main(sys.argv[1])

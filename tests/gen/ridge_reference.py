@@ -45,6 +45,23 @@ def lower_bound(d):
     return d.mean() - 2 * d.std(ddof=1) / np.sqrt(len(d)) if len(d) > 1 else min(d.mean(), 0.0)
 
 
+def chance(n, p):
+    """expected AP of a random order of n pictures, p of them positive"""
+    h = (1 / np.arange(1, n + 1)).sum()
+    return ((p - 1) / (n - 1) * (n - h) + h) / n if n > 1 else 1.0
+
+
+def caution(zero, Y, W, judged):
+    """standard errors that a gain must have: three where zero-shot ranks these pictures no better than chance, so that they cannot show what may be lost"""
+    d = np.array([zero[k] - chance(int((W[:, k] > 0).sum()), (Y * W)[:, k].sum()) for k in judged])
+    return 2 if len(d) and d.mean() > 3 * (d.std(ddof=1) / np.sqrt(len(d)) if len(d) > 1 else 0) else 3
+
+
+def standing_out(d, errors):
+    bound = lower_bound(d)
+    return 0.0 if bound > 0 and d.mean() < errors * d.std(ddof=1) / np.sqrt(len(d)) else bound
+
+
 # ---- the reading: z(x, t)
 def ragged(tokens):
     return isinstance(tokens, list)
@@ -171,7 +188,7 @@ def select(phi, Z, Y, W, texts, labels):
     N, L = Z.shape
     zero = label_aps(Z, Y, W)
     judged = [k for k in labels if not np.isnan(zero[k])]
-    few = len(judged) < MIN_LABELS
+    few, errors = len(judged) < MIN_LABELS, caution(zero, Y, W, judged)
     folds = 1 if few else LABEL_FOLDS
     fold_of = np.full(L, -1)
     _, first = np.unique(texts[labels], axis=0, return_inverse=True)            # equal texts share a fold
@@ -189,8 +206,8 @@ def select(phi, Z, Y, W, texts, labels):
         trained, held = [], []
         for rho in RHOS:
             d = np.stack([label_aps(Z + rho * H[f], Y, W) - zero for f in range(folds)])
-            trained.append(lower_bound(np.array([np.mean([d[f, k] for f in range(folds) if few or f != fold_of[k]]) for k in judged])))
-            held.append(-np.inf if few else lower_bound(np.array([d[fold_of[k], k] for k in judged])))
+            trained.append(standing_out(np.array([np.mean([d[f, k] for f in range(folds) if few or f != fold_of[k]]) for k in judged]), errors))
+            held.append(-np.inf if few else standing_out(np.array([d[fold_of[k], k] for k in judged]), errors))
         t, h = int(np.argmax(trained)), 0 if few else int(np.argmax(held))          # ties: the smaller rho
         total = trained[t] + (0 if few else held[h])
         if best is None or total > best["total"]:
