@@ -36,7 +36,9 @@ pair_of(float first, float second)
 {
 	uint32_t p;
 
-	asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(p) : "f"(second), "f"(first));
+	asm("cvt.rn.bf16x2.f32 %0, %1, %2;"
+	    : "=r"(p)
+	    : "f"(second), "f"(first));
 	return p;
 }
 

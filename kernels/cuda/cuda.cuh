@@ -32,14 +32,14 @@ struct room {
 
 struct cuda_state {
 	int device, processors;
-	cudaStream_t stream;          /* of everything but send */
-	cudaStream_t up;              /* of send, and of what a recording uploads */
-	cudaEvent_t arrived, made;    /* the last copy of up; the last allocation */
+	cudaStream_t stream;       /* of everything but send */
+	cudaStream_t up;           /* of send, and of what a recording uploads */
+	cudaEvent_t arrived, made; /* the last copy of up; the last allocation */
 	cudaEvent_t marks[BACKEND_MARKS];
-	struct recording *recording;  /* the calls are being recorded, not run; or NULL */
-	struct room scratch; /* intermediate results */
-	struct room arrays;  /* host arrays of the call, uploaded */
-	char *ring;          /* pinned, RING_SLOTS · RING_BYTES */
+	struct recording *recording; /* the calls are being recorded, not run; or NULL */
+	struct room scratch;         /* intermediate results */
+	struct room arrays;          /* host arrays of the call, uploaded */
+	char *ring;                  /* pinned, RING_SLOTS · RING_BYTES */
 	cudaEvent_t sent[RING_SLOTS];
 	int slot;
 	struct library *library; /* NULL: not on this machine */
@@ -101,7 +101,9 @@ f32_of_f16(uint16_t h)
 {
 	float x;
 
-	asm("cvt.f32.f16 %0, %1;" : "=f"(x) : "h"(h));
+	asm("cvt.f32.f16 %0, %1;"
+	    : "=f"(x)
+	    : "h"(h));
 	return x;
 }
 
@@ -110,7 +112,9 @@ f16_of_f32(float x)
 {
 	uint16_t h;
 
-	asm("cvt.rn.f16.f32 %0, %1;" : "=h"(h) : "f"(x));
+	asm("cvt.rn.f16.f32 %0, %1;"
+	    : "=h"(h)
+	    : "f"(x));
 	return h;
 }
 
@@ -120,7 +124,9 @@ bf16_of_f32(float x)
 {
 	uint16_t h;
 
-	asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(h) : "f"(x));
+	asm("cvt.rn.bf16.f32 %0, %1;"
+	    : "=h"(h)
+	    : "f"(x));
 	return h;
 }
 
@@ -349,41 +355,41 @@ int cuda_wait(struct backend *b, int n, struct adds_error *err);
 
 /* replay.cu */
 int cuda_replay(struct backend *b, struct recording **r, int (*calls)(void *arg, struct adds_error *err), void *arg,
-               struct adds_error *err);
+                struct adds_error *err);
 void cuda_forget(struct backend *b, struct recording *r);
 
 /* linear.cu, gemm.cu; struct packed is linear.cu's */
 int cuda_pack(struct backend *b, struct packed **out, const void *w, enum dtype t, int64_t n, int64_t k, int transposed,
-             enum precision prec, struct adds_error *err);
+              enum precision prec, struct adds_error *err);
 void cuda_unpack(struct backend *b, struct packed *w);
 int cuda_linear(struct backend *b, struct mat y, struct mat x, const struct packed *w, const float *bias,
-               enum activation act, struct mat r, struct segs segs, struct adds_error *err);
+                enum activation act, struct mat r, struct segs segs, struct adds_error *err);
 int cuda_gemm(struct backend *b, const struct gemm_job *jobs, int64_t n, enum precision prec, struct adds_error *err);
 
 /* norm.cu */
 int cuda_layernorm(struct backend *b, struct mat y, struct mat sum, float *mean, float *rstd, struct mat x, struct mat r,
-                  const float *w, const float *bias, float eps, struct adds_error *err);
+                   const float *w, const float *bias, float eps, struct adds_error *err);
 int cuda_layernorm_backward(struct backend *b, struct mat dx, float beta, float *dw, float *dbias, struct mat dy,
-                           struct mat s, const float *mean, const float *rstd, const float *w, struct adds_error *err);
+                            struct mat s, const float *mean, const float *rstd, const float *w, struct adds_error *err);
 int cuda_l2norm(struct backend *b, struct mat y, struct mat x, float eps, struct adds_error *err);
 
 /* softmax.cu */
 int cuda_softmax(struct backend *b, struct mat y, struct mat x, float scale, struct adds_error *err);
 int cuda_softmax_backward(struct backend *b, struct mat dx, struct mat y, struct mat dy, float scale,
-                         struct adds_error *err);
+                          struct adds_error *err);
 
 /* attention.cu */
 int cuda_attention(struct backend *b, struct mat y, float *lse, struct mat q, struct mat k, struct mat v, int heads,
-                  float scale, int causal, struct segs qs, struct segs ks, struct adds_error *err);
+                   float scale, int causal, struct segs qs, struct segs ks, struct adds_error *err);
 int cuda_attention_backward(struct backend *b, struct mat dq, struct mat dk, struct mat dv, struct mat dy, struct mat y,
-                           const float *lse, struct mat q, struct mat k, struct mat v, int heads, float scale,
-                           int causal, struct segs qs, struct segs ks, struct adds_error *err);
+                            const float *lse, struct mat q, struct mat k, struct mat v, int heads, float scale,
+                            int causal, struct segs qs, struct segs ks, struct adds_error *err);
 
 /* rows.cu */
 int cuda_gather(struct backend *b, struct mat y, struct mat x, const int32_t *index, struct adds_error *err);
 int cuda_scatter_add(struct backend *b, struct mat y, struct mat x, const int32_t *index, struct adds_error *err);
 int cuda_pool(struct backend *b, struct mat y, struct mat x, const int32_t *index, struct segs s,
-             struct adds_error *err);
+              struct adds_error *err);
 int cuda_convert(struct backend *b, struct mat y, struct mat x, struct adds_error *err);
 int cuda_topk(struct backend *b, int32_t *index, struct mat x, int k, struct adds_error *err);
 
@@ -396,9 +402,9 @@ int cuda_add_col(struct backend *b, struct mat y, float alpha, const float *col,
 int cuda_scale_row(struct backend *b, struct mat y, const float *col, struct adds_error *err);
 int cuda_act(struct backend *b, struct mat y, struct mat x, enum activation a, struct adds_error *err);
 int cuda_act_backward(struct backend *b, struct mat dx, struct mat x, struct mat dy, enum activation a,
-                     struct adds_error *err);
+                      struct adds_error *err);
 int cuda_dropout(struct backend *b, struct mat y, struct mat x, float p, uint64_t seed, uint64_t offset,
-                struct adds_error *err);
+                 struct adds_error *err);
 
 /* sums.cu */
 int cuda_colsum(struct backend *b, float *y, struct mat x, float beta, struct adds_error *err);
@@ -413,20 +419,20 @@ int cuda_seg_spread(struct backend *b, struct mat y, struct mat x, struct mat z,
 
 /* embed.cu */
 int cuda_patchify(struct backend *b, struct mat y, const uint8_t *images, const float *table, int64_t n, int side,
-                 int patch, struct adds_error *err);
+                  int patch, struct adds_error *err);
 int cuda_embed_patches(struct backend *b, struct mat y, struct mat x, const float *cls, const float *pos, int64_t n,
-                      int64_t g2, struct adds_error *err);
+                       int64_t g2, struct adds_error *err);
 int cuda_embed_tokens(struct backend *b, struct mat y, const int32_t *id, const int32_t *at, struct mat table,
-                     const float *pos, struct adds_error *err);
+                      const float *pos, struct adds_error *err);
 
 /* resize.cu */
 int cuda_resize(struct backend *b, uint8_t *y, const uint8_t *x, const struct resample_plan *h,
-               const struct resample_plan *v, struct adds_error *err);
+                const struct resample_plan *v, struct adds_error *err);
 
 /* loss.cu, adamw.cu */
 int cuda_loss(struct backend *b, struct mat dz, double *host_sum, struct mat z, const int8_t *target,
-             const float *weight, float scale, const struct loss_args *args, struct adds_error *err);
+              const float *weight, float scale, const struct loss_args *args, struct adds_error *err);
 int cuda_adamw(struct backend *b, float *w, const float *g, float *m, float *v, float *e,
-              const struct adamw_group *groups, int64_t n, const struct adamw_args *args, struct adds_error *err);
+               const struct adamw_group *groups, int64_t n, const struct adamw_args *args, struct adds_error *err);
 
 #endif

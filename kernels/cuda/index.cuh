@@ -15,10 +15,10 @@
 #endif
 
 enum {
-	COLUMN_ROWS = 64,   /* rows of a column that one thread sums before the sums are joined */
-	SUM_PIECE = 8192,   /* elements of a matrix that one block sums */
-	TILE_OWN = 64,      /* rows of the tile that a block of attention owns */
-	TILE_PASS = 32,     /* rows of the tiles that pass by it */
+	COLUMN_ROWS = 64, /* rows of a column that one thread sums before the sums are joined */
+	SUM_PIECE = 8192, /* elements of a matrix that one block sums */
+	TILE_OWN = 64,    /* rows of the tile that a block of attention owns */
+	TILE_PASS = 32,   /* rows of the tiles that pass by it */
 	PATCH_CHANNELS = 3,
 };
 

@@ -72,6 +72,23 @@ cuda_upload(struct cuda_state *s, struct upload *list, int n, struct adds_error 
 	return 0;
 }
 
+/* What has been released stays with the device's pool, in pieces: where none is large enough, they are given back first. */
+static cudaError_t
+allocate(struct cuda_state *s, void **p, size_t bytes)
+{
+	cudaError_t e = cudaMallocAsync(p, bytes, s->stream);
+	cudaMemPool_t pool;
+
+	if (e != cudaErrorMemoryAllocation)
+		return e;
+	cudaGetLastError();
+	cudaStreamSynchronize(s->up);
+	cudaStreamSynchronize(s->stream);
+	if (cudaDeviceGetDefaultMemPool(&pool, s->device) == cudaSuccess)
+		cudaMemPoolTrimTo(pool, 0);
+	return cudaMallocAsync(p, bytes, s->stream);
+}
+
 int
 cuda_alloc(struct backend *b, void **p, size_t bytes, struct adds_error *err)
 {
@@ -80,7 +97,7 @@ cuda_alloc(struct backend *b, void **p, size_t bytes, struct adds_error *err)
 	cudaError_t e;
 
 	*p = NULL;
-	e = cudaMallocAsync(p, bytes ? bytes : 1, s->stream);
+	e = allocate(s, p, bytes ? bytes : 1);
 	if (e == cudaSuccess) { /* it is there for those who come behind; send has a stream of its own */
 		CU(cudaEventRecord(s->made, s->stream));
 		CU(cudaStreamWaitEvent(s->up, s->made, 0));

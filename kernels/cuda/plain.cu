@@ -84,7 +84,7 @@ plain_product(struct cuda_state *s, const struct product *p, struct adds_error *
 	if (!across || !down)
 		return 0;
 	plain_kernel<<<dim3((unsigned)(across * down), 1, (unsigned)p->count), BLOCK, 0, s->stream>>>(*p, product_inner(p),
-	                                                                                             across);
+	                                                                                              across);
 	CU_LAUNCHED("product");
 	return 0;
 }

@@ -12,9 +12,9 @@
 #include "cuda.cuh"
 
 enum {
-	LANES = 16,                   /* threads that share own rows: half a warp */
-	OWN = TILE_OWN / LANES,       /* own rows of a thread */
-	PASS = TILE_PASS / LANES,     /* passing rows of a thread */
+	LANES = 16,               /* threads that share own rows: half a warp */
+	OWN = TILE_OWN / LANES,   /* own rows of a thread */
+	PASS = TILE_PASS / LANES, /* passing rows of a thread */
 	SCORE_LD = TILE_PASS + 1,
 };
 

@@ -12,15 +12,15 @@
 struct adds_clip_go {
 	int64_t n; /* tiles */
 	enum adds_tokens tokens;
-	int pool, unit;    /* windows; 1: unit length */
-	int per_tile;      /* tokens that a tile gives */
-	int64_t rows;      /* of the matrix of joint vectors that windows read from */
-	struct segs tiles; /* rows of each tile in the residual stream */
-	struct segs heads; /* the same of the joint vectors */
+	int pool, unit;      /* windows; 1: unit length */
+	int per_tile;        /* tokens that a tile gives */
+	int64_t rows;        /* of the matrix of joint vectors that windows read from */
+	struct segs tiles;   /* rows of each tile in the residual stream */
+	struct segs heads;   /* the same of the joint vectors */
 	struct segs patches; /* the same of the patches */
 	struct segs ones;    /* a row each */
-	int32_t *pick;     /* class tokens' rows */
-	int32_t *index;    /* rows of each token's window, token by token */
+	int32_t *pick;       /* class tokens' rows */
+	int32_t *index;      /* rows of each token's window, token by token */
 	struct segs windows;
 };
 

@@ -26,9 +26,9 @@ struct adds_clip_lanes *adds_clip_lanes_new(struct adds_clip *m, int64_t tiles, 
 void adds_clip_lanes_free(struct adds_clip_lanes *l);
 
 int adds_clip_lanes_count(const struct adds_clip_lanes *l);
-int64_t adds_clip_lanes_tiles(const struct adds_clip_lanes *l);     /* of one lane */
-int64_t adds_clip_lanes_halved(const struct adds_clip_lanes *l);    /* tiles that there was no memory for, or 0 */
-size_t adds_clip_lanes_bytes(const struct adds_clip_lanes *l);      /* device memory beside the weights */
+int64_t adds_clip_lanes_tiles(const struct adds_clip_lanes *l);  /* of one lane */
+int64_t adds_clip_lanes_halved(const struct adds_clip_lanes *l); /* tiles that there was no memory for, or 0 */
+size_t adds_clip_lanes_bytes(const struct adds_clip_lanes *l);   /* device memory beside the weights */
 
 /* Tiles at … at+n-1 of a lane, u8 [n, S, S, 3] in memory of the backend's host_alloc: left alone until the lane has landed. */
 int adds_clip_lanes_put(struct adds_clip_lanes *l, int lane, int64_t at, const uint8_t *tiles, int64_t n, struct adds_error *err);

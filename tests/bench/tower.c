@@ -135,8 +135,7 @@ model(const struct shape *s, int layers, enum precision prec)
 	c->N = c->g * c->g + 1;
 	c->D = D;
 	c->E = s->joint;
-	m->image = (struct adds_clip_tower){ .ready = 1, .D = D, .layers = layers, .hd = D / s->heads, .inner = D, .hidden = 4 * D,
-		                             .act = s->act, .eps = 1e-5f };
+	m->image = (struct adds_clip_tower){ .ready = 1, .D = D, .layers = layers, .hd = D / s->heads, .inner = D, .hidden = 4 * D, .act = s->act, .eps = 1e-5f };
 	m->image.block = calloc((size_t)layers, sizeof(*m->image.block));
 	for (i = 0; i < layers; i++)
 		m->image.block[i] = block(m, s);

@@ -79,7 +79,10 @@ batches(int threads)
 static void
 company(enum precision prec)
 {
-	enum { N = 5, ROWS = 37, COLS = 24, INNER = 40 };
+	enum { N = 5,
+	       ROWS = 37,
+	       COLS = 24,
+	       INNER = 40 };
 	struct gemm_job jobs[N + 1];
 	float *alone[N];
 	int i;
