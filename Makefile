@@ -128,8 +128,9 @@ $(BUILD)/%.cu.o: %.cu $(BUILD)/flags
 	$(Q)$(NVCC) $(NVCC_FLAGS) $(NVCC_EXTRA) -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
 # where the processor multiplies and adds in two steps, so does the GPU
 $(BUILD)/kernels/cuda/adamw.cu.o $(BUILD)/kernels/cuda/elements.cu.o: NVCC_EXTRA = -fmad=false
-$(BUILD)/libkern.a: $(call obj,$(KERN_SRC)) $(SIMD_OBJ) $(CUDA_OBJ)
-	$(Q)rm -f $@ && ar rcs $@ $^
+# the flags, for they say whether CUDA's objects belong into it
+$(BUILD)/libkern.a: $(call obj,$(KERN_SRC)) $(SIMD_OBJ) $(CUDA_OBJ) $(BUILD)/flags
+	$(Q)rm -f $@ && ar rcs $@ $(filter %.o,$^)
 
 link = $(CC) $(OUR_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(OUR_LIBS) \
 	$(if $(filter $(BUILD)/adds-train $(BUILD)/unit,$@),$(MPI_LIBS))
