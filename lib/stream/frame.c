@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "frame.h"
@@ -12,6 +13,8 @@ enum {
 	FRAME_HEADER_MIN = 5, /* magic number and descriptor */
 	SKIPPABLE_HEADER = 8,
 	CHECKSUM_FLAG = 4,
+	READ_SIZE = 1 << 17,
+	WHOLE = 450000, /* of a frame that is decompressed in one piece, at most */
 };
 
 uint32_t
@@ -29,8 +32,11 @@ adds_get64(const unsigned char *p)
 int
 adds_input_init(struct adds_input *in, int fd, struct adds_error *err)
 {
+	struct stat st;
+
 	memset(in, 0, sizeof(*in));
 	in->fd = fd;
+	in->regular = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
 	if (!(in->buf = malloc(ADDS_INPUT_SIZE)))
 		return adds_fail(err, ADDS_ENOMEM, "out of memory");
 	return 0;
@@ -64,19 +70,22 @@ consume(struct adds_input *in, size_t n)
 	in->offset += n;
 }
 
-/* tries to have at least n (≤ 4096) bytes in the buffer; fewer at the end of the input */
+/* tries to have at least n (≤ ADDS_INPUT_SIZE) bytes in the buffer; fewer at the end of the input */
 static int
 fill(struct adds_input *in, size_t n, struct adds_error *err)
 {
 	if (available(in) >= n)
 		return 0;
-	memmove(in->buf, in->buf + in->pos, available(in));
-	in->len -= in->pos;
-	in->pos = 0;
-	while (in->len < n && !in->eof) {
+	if (ADDS_INPUT_SIZE - in->pos < n) {
+		memmove(in->buf, in->buf + in->pos, available(in));
+		in->len -= in->pos;
+		in->pos = 0;
+	}
+	while (available(in) < n && !in->eof) {
 		unsigned char *to = in->buf + in->len;
-		const size_t room = ADDS_INPUT_SIZE - in->len;
-		const ssize_t got = in->positional ? pread(in->fd, to, room, (off_t)(in->offset + in->len))
+		const size_t missing = n - available(in), left = ADDS_INPUT_SIZE - in->len;
+		const size_t want = missing > READ_SIZE ? missing : READ_SIZE, room = want < left ? want : left;
+		const ssize_t got = in->positional ? pread(in->fd, to, room, (off_t)(in->offset + available(in)))
 		                                   : read(in->fd, to, room);
 
 		if (got < 0 && errno == EINTR)
@@ -188,6 +197,20 @@ plausible(const struct adds_frame *frame, const struct adds_frames *f, struct ad
 	return head >= 2 ? 0 : adds_fail(err, ADDS_EFORMAT, "a message's header of %d bytes", (int)head);
 }
 
+/* Where a frame of usual size lies in the buffer as a whole, and there is room for all of it, zstd decompresses it in one
+ * piece, without a copy. A pipe is not waited for. */
+static int
+make_room(struct adds_frame *frame, struct adds_input *in, struct adds_error *err)
+{
+	const unsigned long long size = ZSTD_getFrameContentSize(in->buf + in->pos, available(in));
+
+	if (size > WHOLE) /* unknown, too */
+		return 0;
+	if (adds_buf_reserve(&frame->data, (size_t)size) < 0)
+		return adds_fail(err, ADDS_ENOMEM, "no memory for a frame of %llu bytes", size);
+	return in->regular ? fill(in, ZSTD_compressBound((size_t)size), err) : 0;
+}
+
 /* decompresses from the input to the end of the frame */
 static int
 decompress(struct adds_frame *frame, struct adds_frames *f, struct adds_input *in, struct adds_error *err)
@@ -196,6 +219,8 @@ decompress(struct adds_frame *frame, struct adds_frames *f, struct adds_input *i
 	size_t left = 1;
 	int rc;
 
+	if ((rc = make_room(frame, in, err)) < 0)
+		return rc;
 	while (left) {
 		ZSTD_inBuffer from;
 		ZSTD_outBuffer to;

@@ -11,7 +11,7 @@
 #include "json.h"
 
 enum {
-	ADDS_INPUT_SIZE = 1 << 17,
+	ADDS_INPUT_SIZE = 1 << 19,
 	ADDS_FRAME_BYTES = 1 << 18, /* a frame closes after as many bytes */
 	ADDS_FRAME_RECORDS = 64,    /* or as many records */
 };
@@ -20,6 +20,7 @@ enum {
  * leaves the descriptor's own place alone. */
 struct adds_input {
 	int fd, positional, eof;
+	int regular; /* a file: reading ahead does not wait */
 	unsigned char *buf;
 	size_t pos, len;
 	uint64_t offset; /* of buf[pos] from where reading began, or in the file */

@@ -20,6 +20,16 @@ bench_now(void)
 	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+/* seconds of processor time of all threads */
+static inline double
+bench_cpu(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
 /* most memory that this process (RUSAGE_SELF) or one of its children has held, in MB */
 static inline double
 bench_peak(int who)

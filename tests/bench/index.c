@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * index.c - adds-index against a C loop that opens and reads the same label
- * files, and a COCO instances file of 450 MB. Prints one line of JSON for each.
+ * files, and a COCO instances file of 450 MB.
  * usage: index [FILES [MEGABYTES]]   adds-index is found in $BUILD, or in $PATH */
 #include <errno.h>
 #include <fcntl.h>
@@ -11,8 +11,9 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "bench.h"
 
 enum {
 	PER_FOLDER = 1000,
@@ -26,15 +27,6 @@ stop(const char *what)
 {
 	fprintf(stderr, "index: %s: %s\n", what, strerror(errno));
 	exit(1);
-}
-
-static double
-now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 /* seconds of processor time of us (who RUSAGE_SELF) or of the programs we ran */
@@ -121,7 +113,7 @@ static double
 loop(unsigned files)
 {
 	static char buffer[65536];
-	const double start = now();
+	const double start = bench_now();
 	char path[128];
 	unsigned i;
 
@@ -136,14 +128,14 @@ loop(unsigned files)
 			continue;
 		close(fd);
 	}
-	return now() - start;
+	return bench_now() - start;
 }
 
 /* runs adds-index; seconds, and its peak memory in *kilobytes */
 static double
 run(char *const *argv, long *kilobytes)
 {
-	const double start = now();
+	const double start = bench_now();
 	struct rusage after;
 	int status;
 	pid_t child;
@@ -160,7 +152,7 @@ run(char *const *argv, long *kilobytes)
 	}
 	getrusage(RUSAGE_CHILDREN, &after);
 	*kilobytes = after.ru_maxrss;
-	return now() - start;
+	return bench_now() - start;
 }
 
 static double
@@ -172,7 +164,7 @@ least(double a, double b)
 static void
 compare(char *program, unsigned files)
 {
-	char out[128], pictures[128];
+	char out[128], pictures[128], name[64];
 	char *const argv[] = { program, "-q", "-o", out, pictures, NULL };
 	double best_loop = 1e9, best = 1e9, loop_cpu = 1e9, cpu = 1e9, before;
 	long kilobytes;
@@ -189,10 +181,10 @@ compare(char *program, unsigned files)
 		best = least(best, run(argv, &kilobytes));
 		cpu = least(cpu, processor(RUSAGE_CHILDREN) - before);
 	}
-	printf("{\"bench\":\"index\",\"files\":%u,\"loop_s\":%.3f,\"adds_index_s\":%.3f,\"ratio\":%.3f,\"wanted\":1.15,"
-	       "\"loop_cpu_s\":%.3f,\"adds_index_cpu_s\":%.3f,\"peak_mb\":%.1f}\n",
-	       files, best_loop, best, best / best_loop, loop_cpu, cpu, (double)kilobytes / 1024);
-	fflush(stdout);
+	snprintf(name, sizeof(name), "index of %u files with labels", files);
+	bench_line(name, "ADDS", best, "s", "less");
+	bench_line(name, "a C loop", best_loop, "s", "less");
+	fprintf(stderr, "# processor time: the loop %.3f s, adds-index %.3f s; its memory %.1f MB\n", loop_cpu, cpu, (double)kilobytes / 1024);
 }
 
 /* instances JSON of about that many bytes, with polygons as COCO has them */
@@ -226,7 +218,7 @@ write_coco(const char *path, size_t bytes)
 static void
 scan(char *program, size_t megabytes)
 {
-	char out[128], coco[128], folder[128], picture[160];
+	char out[128], coco[128], folder[128], picture[160], name[64];
 	char *const argv[] = { program, "-q", "-o", out, "--labels", coco, folder, NULL };
 	struct stat st;
 	long kilobytes;
@@ -243,8 +235,13 @@ scan(char *program, size_t megabytes)
 	cpu = processor(RUSAGE_CHILDREN);
 	t = run(argv, &kilobytes);
 	cpu = processor(RUSAGE_CHILDREN) - cpu;
-	printf("{\"bench\":\"coco\",\"mb\":%.0f,\"s\":%.2f,\"wanted_s\":10,\"cpu_s\":%.2f,\"peak_mb\":%.1f,\"wanted_mb\":1000}\n",
-	       (double)st.st_size / 1048576, t, cpu, (double)kilobytes / 1024);
+	fprintf(stderr, "# processor time: %.2f s\n", cpu);
+	snprintf(name, sizeof(name), "COCO file of %.0f MB, seconds", (double)st.st_size / 1048576);
+	bench_line(name, "ADDS", t, "s", "less");
+	bench_line(name, "limit", 10, "s", "less");
+	snprintf(name, sizeof(name), "COCO file of %.0f MB, memory", (double)st.st_size / 1048576);
+	bench_line(name, "ADDS", (double)kilobytes / 1024, "MB", "less");
+	bench_line(name, "limit", 1000, "MB", "less");
 }
 
 int
