@@ -466,6 +466,8 @@ evaluate(struct adds_reader *r, int to_stdout)
 	if (errors)
 		warn("%lld error records passed on", (long long)scores.errors);
 	cmd_cost(adds_reader_records(r), "pictures");
+	if (adds_scorer_most(scorer))
+		warn("the device had memory for no more than %lld pictures at once", (long long)adds_scorer_most(scorer));
 	adds_scorer_close(scorer);
 	backend_close(b);
 	return errors;

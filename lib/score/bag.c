@@ -96,6 +96,28 @@ adds_bag_add(struct adds_bag *bag, const struct adds_record *rec, enum adds_read
 	return 0;
 }
 
+int
+adds_bag_part(struct adds_bag *part, const struct adds_bag *bag, int64_t first, int64_t n, struct adds_error *err)
+{
+	const int64_t row = bag->at[first], read = bag->read_at[first], nread = bag->read_at[first + n] - read;
+	int64_t i;
+
+	*part = (struct adds_bag){ .width = bag->width, .n = n, .rows = bag->at[first + n] - row, .borrowed = 1 };
+	part->tokens = bag->tokens + row * bag->width;
+	part->at = malloc((size_t)(n + 1) * sizeof(*part->at));
+	part->read_at = malloc((size_t)(n + 1) * sizeof(*part->read_at));
+	part->read = malloc((size_t)(nread + 1) * sizeof(*part->read));
+	if (!part->at || !part->read_at || !part->read)
+		return adds_fail(err, ADDS_ENOMEM, "out of memory for %lld pictures", (long long)n);
+	for (i = 0; i <= n; i++) {
+		part->at[i] = bag->at[first + i] - row;
+		part->read_at[i] = bag->read_at[first + i] - read;
+	}
+	for (i = 0; i < nread; i++)
+		part->read[i] = bag->read[read + i] - (int32_t)row;
+	return 0;
+}
+
 void
 adds_bag_clear(struct adds_bag *bag)
 {
@@ -106,7 +128,8 @@ void
 adds_bag_release(struct adds_bag *bag)
 {
 	free(bag->at);
-	free(bag->tokens);
+	if (!bag->borrowed)
+		free(bag->tokens);
 	free(bag->read);
 	free(bag->read_at);
 	memset(bag, 0, sizeof(*bag));

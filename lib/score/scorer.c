@@ -7,6 +7,14 @@
 
 #include "scorer.h"
 
+enum {
+	TOKENS,
+	Z0,
+	LOGITS,
+	TILES,
+	WORKS,
+};
+
 struct adds_scorer {
 	struct backend *b;
 	const struct adds_texts *texts;
@@ -25,7 +33,8 @@ struct adds_scorer {
 	struct {       /* device memory of one run, grown on demand */
 		void *p;
 		size_t bytes;
-	} tokens, z0, logits, tiles;
+	} work[WORKS];
+	int64_t most; /* pictures at once since memory was short; 0: it never was */
 	float *ridge_logits; /* host [n, L] of a blend */
 	int64_t ridge_room;
 };
@@ -174,20 +183,20 @@ adds_scorer_open(struct backend *b, const char *checkpoint, const struct adds_te
 void
 adds_scorer_close(struct adds_scorer *s)
 {
+	int i;
+
 	if (!s)
 		return;
 	adds_decoder_free(s->decoder);
 	adds_ridge_scorer_free(s->ridge_scorer);
 	adds_ridge_free(s->ridge);
 	free(s->ridge_logits);
-	s->b->ops->release(s->b, s->tiles.p);
 	s->b->ops->release(s->b, s->labels);
 	s->b->ops->release(s->b, s->scaled);
 	s->b->ops->release(s->b, s->context);
 	s->b->ops->release(s->b, s->gate);
-	s->b->ops->release(s->b, s->tokens.p);
-	s->b->ops->release(s->b, s->z0.p);
-	s->b->ops->release(s->b, s->logits.p);
+	for (i = 0; i < WORKS; i++)
+		s->b->ops->release(s->b, s->work[i].p);
 	free(s);
 }
 
@@ -221,19 +230,20 @@ adds_scorer_summary(const struct adds_scorer *s)
 	return s->summary;
 }
 
+/* n floats of working memory */
 static int
-grow(struct adds_scorer *s, void **p, size_t *have, int64_t n, struct adds_error *err)
+grow(struct adds_scorer *s, int which, int64_t n, struct adds_error *err)
 {
 	const size_t bytes = (size_t)n * sizeof(float);
 	int rc;
 
-	if (bytes <= *have)
+	if (bytes <= s->work[which].bytes)
 		return 0;
-	s->b->ops->release(s->b, *p);
-	*p = NULL;
-	*have = 0;
-	if ((rc = s->b->ops->alloc(s->b, p, bytes, err)) == 0)
-		*have = bytes;
+	s->b->ops->release(s->b, s->work[which].p);
+	s->work[which].p = NULL;
+	s->work[which].bytes = 0;
+	if ((rc = s->b->ops->alloc(s->b, &s->work[which].p, bytes, err)) == 0)
+		s->work[which].bytes = bytes;
 	return rc;
 }
 
@@ -242,10 +252,10 @@ make_room(struct adds_scorer *s, const struct adds_bag *bag, struct adds_error *
 {
 	int rc;
 
-	if ((rc = grow(s, &s->tokens.p, &s->tokens.bytes, bag->rows * bag->width, err)) < 0 ||
-	    (rc = grow(s, &s->z0.p, &s->z0.bytes, bag->n * s->texts->n, err)) < 0)
+	if ((rc = grow(s, TOKENS, bag->rows * bag->width, err)) < 0 ||
+	    (rc = grow(s, Z0, bag->n * s->texts->n, err)) < 0)
 		return rc;
-	return grow(s, &s->logits.p, &s->logits.bytes, bag->n * s->texts->n, err);
+	return grow(s, LOGITS, bag->n * s->texts->n, err);
 }
 
 /* by itself, or as a decoder's prior */
@@ -285,9 +295,9 @@ run_ridge(struct adds_scorer *s, float *logits, struct mat tokens, const struct 
 	struct mat tiles;
 	int rc;
 
-	if ((rc = grow(s, &s->tiles.p, &s->tiles.bytes, rows * bag->width, err)) < 0)
+	if ((rc = grow(s, TILES, rows * bag->width, err)) < 0)
 		return rc;
-	tiles = mat_of(s->tiles.p, DT_F32, rows, bag->width);
+	tiles = mat_of(s->work[TILES].p, DT_F32, rows, bag->width);
 	if ((rc = s->b->ops->gather(s->b, tiles, tokens, bag->read, err)) < 0)
 		return rc;
 	return adds_ridge_run(s->ridge_scorer, NULL, logits, tiles, (struct segs){ bag->n, bag->read_at }, err);
@@ -316,8 +326,8 @@ check_scores(const struct adds_scorer *s, const float *scores, int64_t n, struct
 	return 0;
 }
 
-int
-adds_scorer_run(struct adds_scorer *s, float *scores, const struct adds_bag *bag, struct adds_error *err)
+static int
+score(struct adds_scorer *s, float *scores, const struct adds_bag *bag, struct adds_error *err)
 {
 	const int64_t D = bag->width, L = s->texts->n;
 	struct mat tokens, labels, z0, logits;
@@ -325,10 +335,10 @@ adds_scorer_run(struct adds_scorer *s, float *scores, const struct adds_bag *bag
 
 	if ((rc = make_room(s, bag, err)) < 0)
 		return rc;
-	tokens = mat_of(s->tokens.p, DT_F32, bag->rows, D);
+	tokens = mat_of(s->work[TOKENS].p, DT_F32, bag->rows, D);
 	labels = mat_of(s->labels, DT_F32, L, D);
-	z0 = mat_of(s->z0.p, DT_F32, bag->n, L);
-	logits = mat_of(s->logits.p, DT_F32, bag->n, L);
+	z0 = mat_of(s->work[Z0].p, DT_F32, bag->n, L);
+	logits = mat_of(s->work[LOGITS].p, DT_F32, bag->n, L);
 	if ((rc = s->b->ops->put(s->b, tokens.p, bag->tokens, (size_t)(bag->rows * D) * sizeof(float), err)) < 0)
 		return rc;
 	if (s->ridge && !s->decoder)
@@ -343,4 +353,54 @@ adds_scorer_run(struct adds_scorer *s, float *scores, const struct adds_bag *bag
 	if (s->blended)
 		adds_blend_run(scores, scores, s->ridge_logits, adds_ridge_is_trained(s->ridge_scorer), bag->n, L, &s->blend);
 	return check_scores(s, scores, bag->n * L, err);
+}
+
+/* gives working memory back to the device */
+static void
+shrink(struct adds_scorer *s)
+{
+	int i;
+
+	for (i = 0; i < WORKS; i++) {
+		s->b->ops->release(s->b, s->work[i].p);
+		s->work[i].p = NULL;
+		s->work[i].bytes = 0;
+	}
+	if (s->decoder)
+		adds_decoder_shrink(s->decoder);
+}
+
+static int
+halves(struct adds_scorer *s, float *scores, const struct adds_bag *bag, struct adds_error *err)
+{
+	const int64_t half = bag->n / 2;
+	int64_t first;
+	int rc = 0;
+
+	for (first = 0; rc == 0 && first < bag->n; first = first ? bag->n : half) {
+		struct adds_bag part;
+
+		if ((rc = adds_bag_part(&part, bag, first, first ? bag->n - half : half, err)) == 0)
+			rc = adds_scorer_run(s, scores + first * s->texts->n, &part, err);
+		adds_bag_release(&part);
+	}
+	return rc;
+}
+
+int
+adds_scorer_run(struct adds_scorer *s, float *scores, const struct adds_bag *bag, struct adds_error *err)
+{
+	const int rc = score(s, scores, bag, err);
+
+	if (rc != ADDS_ENOMEM || bag->n < 2 || !s->b->memory)
+		return rc;
+	shrink(s);
+	s->most = bag->n - bag->n / 2;
+	return halves(s, scores, bag, err);
+}
+
+int64_t
+adds_scorer_most(const struct adds_scorer *s)
+{
+	return s->most;
 }

@@ -37,7 +37,10 @@ int adds_scorer_calibrated(const struct adds_scorer *s);
 const char *adds_scorer_model(const struct adds_scorer *s);
 const char *adds_scorer_summary(const struct adds_scorer *s);
 
-/* Scores host [bag->n, L]; the bits of a picture do not depend on its company. */
+/* Scores host [bag->n, L]; the bits of a picture do not depend on its company. Where the device has no memory for so many
+ * pictures, halves are scored. */
 int adds_scorer_run(struct adds_scorer *s, float *scores, const struct adds_bag *bag, struct adds_error *err);
+/* How many pictures at once there was memory for, after it was short; else 0. */
+int64_t adds_scorer_most(const struct adds_scorer *s);
 
 #endif

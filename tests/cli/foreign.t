@@ -26,6 +26,13 @@ adds-pyramid -q -m "$model" --levels 2 -o a.adds index.adds
 FOREIGN_MEMORY=10000000 "$foreign/adds-pyramid" -v -m "$model" --levels 2 --batch 64 -o b.adds index.adds && cmp a.adds b.adds
 X
 has err '*no memory for * tiles at once: *tiles at once, in *MB of the device*'
+t 'scores on a device with little memory: halves, and the same bytes' 0 <<'X'
+mkstream --kind labels --labels 12 --width 16 -o el.adds
+mkstream --kind features --records 64 --labels 12 --width 16 --tokens 4 --seed 3 -o e.adds
+adds-eval -q -t el.adds --zero-shot -o z.adds e.adds
+FOREIGN_MEMORY=12000 "$foreign/adds-eval" -t el.adds --zero-shot -o zf.adds e.adds >table && cmp z.adds zf.adds
+X
+has err '*memory for no more than * pictures at once*'
 t 'a device with none' 1 <<'X'
 FOREIGN_MEMORY=100000 "$foreign/adds-pyramid" -q -m "$model" -o c.adds index.adds
 X
