@@ -89,10 +89,14 @@ LIBS = $(BUILD)/libaddscore.a $(BUILD)/libkern.a $(BUILD)/libadds.a
 # ---- rules ----
 all: $(PROGRAMS:%=$(BUILD)/%)
 
+# what was given when things were built: they are built anew when it changes
+stamp = mkdir -p $(@D); echo '$(1)' | cmp -s - $@ || echo '$(1)' >$@
 $(BUILD)/flags: FORCE
-	@mkdir -p $(@D)
-	@echo '$(CC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS) $(OUR_CFLAGS) $(OUR_LIBS) CUDA=$(CUDA_SRC) $(NVCC_FLAGS)' | cmp -s - $@ || \
-	 echo '$(CC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS) $(OUR_CFLAGS) $(OUR_LIBS) CUDA=$(CUDA_SRC) $(NVCC_FLAGS)' >$@
+	@$(call stamp,$(CC) $(CFLAGS) $(CPPFLAGS) $(OUR_CFLAGS))
+$(BUILD)/flags.nvcc: FORCE
+	@$(call stamp,$(NVCC_FLAGS))
+$(BUILD)/flags.link: FORCE
+	@$(call stamp,$(LDFLAGS) $(OUR_LIBS) $(CUDA_SRC))
 FORCE:
 
 $(BUILD)/%.o: %.c $(BUILD)/flags
@@ -122,14 +126,14 @@ $(BUILD)/libadds.a: $(call obj,$(STREAM_SRC))
 	$(Q)rm -f $@ && ar rcs $@ $^
 $(BUILD)/libaddscore.a: $(call obj,$(CORE_SRC))
 	$(Q)rm -f $@ && ar rcs $@ $^
-$(BUILD)/%.cu.o: %.cu $(BUILD)/flags
+$(BUILD)/%.cu.o: %.cu $(BUILD)/flags.nvcc
 	@mkdir -p $(@D)
 	@$(if $(filter 1,$(V)),,echo '  NVCC    $<')
 	$(Q)$(NVCC) $(NVCC_FLAGS) $(NVCC_EXTRA) -MMD -MP -MF $(@:.o=.d) -c -o $@ $<
 # where the processor multiplies and adds in two steps, so does the GPU
 $(BUILD)/kernels/cuda/adamw.cu.o $(BUILD)/kernels/cuda/elements.cu.o: NVCC_EXTRA = -fmad=false
-# the flags, for they say whether CUDA's objects belong into it
-$(BUILD)/libkern.a: $(call obj,$(KERN_SRC)) $(SIMD_OBJ) $(CUDA_OBJ) $(BUILD)/flags
+# flags.link says whether CUDA's objects belong into it
+$(BUILD)/libkern.a: $(call obj,$(KERN_SRC)) $(SIMD_OBJ) $(CUDA_OBJ) $(BUILD)/flags.link
 	$(Q)rm -f $@ && ar rcs $@ $(filter %.o,$^)
 
 link = $(CC) $(OUR_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(OUR_LIBS) \
@@ -211,8 +215,9 @@ deps:
 	else echo "as root, run: apt-get install$$missing"; exit 1; fi; \
 	echo "installing$$missing"; \
 	$$as apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$as apt-get install -y -qq --no-install-recommends $$missing >/dev/null
+# small pictures, for which a GPU need not be waited for, nor its compiler
 demo: deps
-	@$(MAKE) --no-print-directory -s -j2 all
+	@$(MAKE) --no-print-directory -s -j2 CUDA=0 all
 	@BUILD='$(CURDIR)/$(BUILD)' sh examples/demo.sh
 
 # ---- install ----
