@@ -8,6 +8,7 @@
  * usage: clip [SHAPE [LABELS]]
  * SHAPE: b32, b16, l14, l14-336, tinyclip-8m (default: b32). mkmodel is looked for in PATH.
  */
+#include <omp.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -77,6 +78,7 @@ ceiling(const struct adds_clip_config *c, int batch)
 	double t;
 
 	check(ps ? 0 : -1, &err);
+	omp_set_num_threads(o.threads);
 	t = c->L * one * 3 * (double)D / product_rate(ps, R, 3 * D, D);
 	t += c->L * one * (double)D / product_rate(ps, R, D, D);
 	t += c->L * one * (double)M / product_rate(ps, R, M, D);

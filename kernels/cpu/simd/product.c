@@ -43,18 +43,53 @@ tile_of(const int R, float *c, int64_t ldc, const float *a, int64_t lda, const f
 	}
 }
 
+/* Rows of the next tile: at the end none of one to three rows where four or five can be had, because too few sums
+ * under way leave the multipliers waiting. */
+INLINE int64_t
+tile_rows(int64_t rows)
+{
+	static const int8_t last[14] = { 0, 1, 2, 3, 4, 5, 6, 4, 4, 5, 6, 6, 6, 5 };
+
+	if (TILE > 6 && (rows == TILE || rows > TILE + 3))
+		return TILE;
+	return rows < 14 ? last[rows] : 6;
+}
+
 void
 SIMD_NAME(cpu_tile)(float *c, int64_t ldc, const float *a, int64_t lda, const float *panel, int64_t k, int64_t rows,
                     int first)
 {
-	for (; rows >= TILE; rows -= TILE, c += TILE * ldc, a += TILE * lda)
-		tile_of(TILE, c, ldc, a, lda, panel, k, first);
-	for (; rows >= 4; rows -= 4, c += 4 * ldc, a += 4 * lda)
-		tile_of(4, c, ldc, a, lda, panel, k, first);
-	for (; rows >= 2; rows -= 2, c += 2 * ldc, a += 2 * lda)
-		tile_of(2, c, ldc, a, lda, panel, k, first);
-	if (rows)
-		tile_of(1, c, ldc, a, lda, panel, k, first);
+	while (rows) {
+		const int64_t n = tile_rows(rows);
+
+		switch (n) {
+		case TILE:
+			tile_of(TILE, c, ldc, a, lda, panel, k, first);
+			break;
+#if TILE > 6
+		case 6:
+			tile_of(6, c, ldc, a, lda, panel, k, first);
+			break;
+#endif
+		case 5:
+			tile_of(5, c, ldc, a, lda, panel, k, first);
+			break;
+		case 4:
+			tile_of(4, c, ldc, a, lda, panel, k, first);
+			break;
+		case 3:
+			tile_of(3, c, ldc, a, lda, panel, k, first);
+			break;
+		case 2:
+			tile_of(2, c, ldc, a, lda, panel, k, first);
+			break;
+		default:
+			tile_of(1, c, ldc, a, lda, panel, k, first);
+		}
+		rows -= n;
+		c += n * ldc;
+		a += n * lda;
+	}
 }
 
 /* ---- panels ---- */

@@ -71,7 +71,7 @@ def main():
     torch.set_num_threads(CORES)
     for compiled in (False, True):
         try:
-            measure(labels, tokens, width, batch, compiled, bf16)
+            measure(labels, tokens, width, batch, compiled, bf16, "cpu")
         except Exception as e:  # no compiler, or none that it can use
             print(f"# compiled: {type(e).__name__}: {e}"[:400], file=sys.stderr)
 
