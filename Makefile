@@ -152,7 +152,7 @@ $(BUILD)/tests/unit/main.o: EXTRA_CFLAGS = -I$(BUILD)
 $(BUILD)/unit: $(call obj,$(UNIT_SRC)) $(LIBS)
 	$(Q)$(link) $$(pkg-config --libs check)
 # the same over a device whose memory the host cannot touch: unit tests, and the programs that compute
-FOREIGN_OBJ = $(BUILD)/tests/foreign/wrap.o $(BUILD)/tests/unit/foreign.o
+FOREIGN_OBJ = $(BUILD)/tests/foreign/wrap.o $(BUILD)/tests/unit/foreign.o $(BUILD)/tests/unit/foreign_compute.o
 FOREIGN = $(patsubst %,$(BUILD)/foreign/%,unit adds-encode-text adds-pyramid adds-train adds-eval)
 $(BUILD)/foreign/unit: $(call obj,$(UNIT_SRC)) $(BUILD)/tests/foreign/wrap.o $(LIBS)
 	@mkdir -p $(@D)
