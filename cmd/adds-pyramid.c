@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../lib/pyramid/forward.h"
@@ -14,7 +15,7 @@ static const char *const activations[] = { "model", "gelu", "quick_gelu", "gelu_
 static const char *const on_errors[] = { "skip", "stop", NULL };
 
 static struct adds_error err;
-static const char *model_path, *output = "-", *device = "auto", *cache_dir, *cache_size = "16G";
+static const char *model_path, *output = "-", *device = "auto", *cache_path, *cache_size = "16G";
 static int fit = ADDS_FIT_PAD, tokens = ADDS_TOKENS_ALL, dtype, precision, activation, on_error;
 static int reference, strict, dry_run, levels_given, image_size_given, heads_given, eps_given, max_pixels_given;
 static long long levels = 2, side, image_size, pool = 4, threads, batch, max_pixels = ADDS_PICTURE_MAX_PIXELS;
@@ -49,7 +50,7 @@ static const struct opt opts[] = {
 	OPT_INT(0, "batch", "N", &batch, 0, 4096, "tiles encoded at once, 0: 32, or 256 on CUDA [0]"),
 	OPT_INT(0, "level", "N", &level, 1, 19, "of compression [1]"),
 	OPT_GROUP("what was computed before, and what cannot be read"),
-	OPT_STR(0, "cache", "DIR", &cache_dir, "keep tokens here, and take from here those that are known"),
+	OPT_STR(0, "cache", "PATH", &cache_path, "a folder that keeps tokens, or a former output: take those that are known"),
 	OPT_STR(0, "cache-size", "SIZE", &cache_size, "the cache's limit; K, M, G or T behind the number, 0: none [16G]"),
 	OPT_CHOICE(0, "on-error", "WHAT", &on_error, on_errors, "a picture that cannot be read: an error record, or the end [skip]"),
 	OPT_FLAG(0, "strict", &strict, "exit 1 if there were error records"),
@@ -267,7 +268,7 @@ static struct adds_cache *
 open_cache(const struct adds_settings *s, uint64_t limit)
 {
 	char *text = adds_settings_text(s, &err);
-	struct adds_cache *c = text ? adds_cache_open(cache_dir, limit, text, &err) : NULL;
+	struct adds_cache *c = text ? adds_cache_open(cache_path, limit, text, &err) : NULL;
 
 	if (!c)
 		die("%s", err.msg);
@@ -304,6 +305,8 @@ run(struct adds_settings *s, const char *input)
 {
 	struct adds_forward f = { .settings = s, .batch = (int)batch, .stop = on_error, .output = output };
 	const uint64_t limit = parse_size(cache_size);
+	struct stat st;
+	const int cache_is_stream = cache_path && stat(cache_path, &st) == 0 && S_ISREG(st.st_mode);
 	struct backend *b;
 	struct adds_message *header;
 
@@ -317,7 +320,7 @@ run(struct adds_settings *s, const char *input)
 	f.backend = b;
 	f.progress = show_progress;
 	f.planned = say_plan;
-	if (cache_dir)
+	if (cache_path && !cache_is_stream)
 		f.cache = open_cache(s, limit);
 	if (!(f.out = adds_writer_open(output, &(struct adds_writer_options){ (int)level, 1 }, &err)))
 		die("%s", err.msg);
@@ -326,6 +329,8 @@ run(struct adds_settings *s, const char *input)
 		die("%s", err.msg);
 	add_provenance(header, s);
 	f.header = header;
+	if (cache_is_stream && !(f.former = adds_former_open(cache_path, header, s, &err)))
+		die("--cache: %s", err.msg);
 	if (f.cache && strcmp(output, "-") != 0 && !(f.current = adds_current_open(f.cache, output, header, !on_error, &err)))
 		die("%s", err.msg);
 	if (adds_forward_run(&f, &err) < 0) {
@@ -338,6 +343,7 @@ run(struct adds_settings *s, const char *input)
 	finish(&f);
 	adds_current_free(f.current);
 	adds_cache_close(f.cache);
+	adds_former_free(f.former);
 	adds_message_free(header);
 	adds_reader_close(f.in);
 	adds_clip_free(f.model);

@@ -11,6 +11,7 @@
 #define ADDS_FORWARD_H
 
 #include "current.h"
+#include "former.h"
 #include "settings.h"
 
 struct adds_forward {
@@ -21,6 +22,7 @@ struct adds_forward {
 	const struct adds_message *header; /* of the output */
 	struct adds_clip *model;
 	struct adds_cache *cache;                       /* or NULL */
+	struct adds_former *former;                     /* or NULL */
 	struct adds_current *current;                   /* or NULL */
 	const char *output;                             /* its name, with current */
 	int threads;                                    /* that decode */

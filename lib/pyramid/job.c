@@ -135,7 +135,10 @@ look_up(struct adds_job *j, const struct adds_forward *f)
 {
 	const int64_t most = f->settings->picture.max_pixels > 0 ? f->settings->picture.max_pixels : ADDS_PICTURE_MAX_PIXELS;
 
-	if (!f->cache || !adds_cache_get(f->cache, j->sha256, j->tokens, adds_settings_bytes(f->settings), j->dimensions))
+	const size_t bytes = adds_settings_bytes(f->settings);
+
+	if (!(f->cache && adds_cache_get(f->cache, j->sha256, j->tokens, bytes, j->dimensions)) &&
+	    !(f->former && adds_former_get(f->former, j->sha256, j->tokens, bytes, j->dimensions)))
 		return 0;
 	if ((int64_t)j->dimensions[0] * j->dimensions[1] > most)
 		return 0; /* kept by a run with a higher limit */

@@ -216,6 +216,28 @@ t 'the cache stays below its limit' 0 <<'X'
 adds-pyramid -q -m "$model" --cache small --cache-size 20K index.adds >a.adds
 test $(cat small/entries/*/* | wc -c) -le 20480 && test $(cat small/entries/*/* | wc -c) -gt 6000
 X
+t 'a former output: what it has is not encoded again, and the bytes are those of a run without' 0 <<'X'
+adds-index p >now.adds && adds-pyramid -m "$model" -o former.adds now.adds && cp p/0004.* p/0001.jpg && cp p/0005.* p/moved.png && rm p/0005.* && printf x >p/new.png
+adds-index p >now.adds && adds-pyramid -q -m "$model" -o b.adds now.adds; adds-pyramid -v -m "$model" --cache former.adds -o a.adds now.adds && cmp a.adds b.adds &&
+adds-pyramid -q -m "$model" --cache former.adds -o former.adds now.adds && cmp former.adds b.adds
+X
+has err '*tokens of [4-9] found in the cache*'
+t 'a former output of other settings' 1 <<'X'
+adds-pyramid -m "$model" --fit crop --cache former.adds now.adds >a.adds
+X
+has err "*--cache: *'former.adds': was made with another 'prep'*"
+t 'one that was cut off' 1 <<'X'
+head -c 2000 former.adds >cut.adds && adds-pyramid -m "$model" --cache cut.adds now.adds >a.adds
+X
+has err '*cut.adds: *'
+t 'one with a flipped byte' 1 <<'X'
+cp former.adds flip.adds && printf x | dd of=flip.adds bs=1 seek=1500 conv=notrunc 2>/dev/null && adds-pyramid -m "$model" --cache flip.adds now.adds >a.adds
+X
+has err '*flip.adds: *'
+t 'a stream that is none of adds-pyramid' 1 <<'X'
+adds-pyramid -m "$model" --cache now.adds now.adds >a.adds
+X
+has err '*was made with another*'
 t 'a cache that cannot be made' 1 <<'X'
 adds-pyramid -m "$model" --cache index.adds/x index.adds >a.adds
 X
