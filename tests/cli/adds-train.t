@@ -186,6 +186,25 @@ cat f.adds | adds-train -q $o -o inside && adds-train -q $o --seed 1 --replace -
 cmp inside/final.safetensors seed1/final.safetensors && cmp inside/features.adds f.adds && adds-train -q --resume -o inside
 X
 
+# ---- ridge, decoder and their blend ----
+mkstream --kind labels --labels 14 --width 16 -o l14.adds
+mkstream --kind features --records 330 --labels 14 --width 16 --tokens 1 -o b.adds
+t 'all methods: what was chosen, and their checkpoints' 0 <<'X'
+adds-train --method both --epochs 2 --val-split 0 -t l14.adds -o both b.adds &&
+ls both/ridge.safetensors both/final.safetensors both/blend.safetensors both/best.safetensors >/dev/null && test ! -e both/fold-1 &&
+for c in ridge final blend best; do adds-eval -qq -t l14.adds -c both/$c.safetensors -o s.adds b.adds || exit 1; done
+X
+has err '*ridge: 14 labels, lambda *expected change of AP *calibration error *blend: *the best is *'
+t 'all methods, killed at several places and gone on with: the same' 0 <<'X'
+sh slow.sh 10 KILL ends/log.jsonl adds-train -q --method both --epochs 2 --val-split 0 -t l14.adds -o ends b.adds 2>/dev/null
+sh slow.sh 30 KILL ends/log.jsonl adds-train -q --resume -o ends 2>/dev/null
+adds-train -q --resume -o ends && sh same.sh both ends
+X
+t 'the ridge alone, with one thread and with two: the same' 0 <<'X'
+adds-train -q --method ridge --val-split 0 -j1 -t l14.adds -o r-1 b.adds && adds-train -q --method ridge --val-split 0 -j2 -t l14.adds -o r-2 b.adds &&
+cmp r-1/ridge.safetensors r-2/ridge.safetensors && cmp r-1/ridge.safetensors both/ridge.safetensors
+X
+
 # ---- ends and new beginnings ----
 t '--resume without a run' 1 <<'X'
 adds-train --resume -o nowhere
