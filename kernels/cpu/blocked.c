@@ -11,6 +11,7 @@ enum {
 	DEEP = 384,      /* products summed before they join C: B's part of a panel fits the first cache */
 	COLS = 256,      /* of a block of C at most */
 	WIDEST = 32,     /* panel */
+	ONCE = 64 << 20, /* bytes of panels packed beforehand, at most */
 	SHARE = 1 << 19, /* multiplications that are worth a thread */
 };
 
@@ -186,8 +187,17 @@ threads_for(const struct blocked *jobs, int64_t n, int threads)
 	return work < threads ? (int)work : threads;
 }
 
-int
-cpu_blocked_run(const struct simd *s, const struct blocked *jobs, int64_t n, int threads, struct adds_error *err)
+/* bytes of a job's panels where packing them once pays, else 0 */
+static size_t
+packs_once(const struct simd *s, const struct blocked *w)
+{
+	const size_t bytes = cpu_blocked_panel_bytes(s, w->n, w->k);
+
+	return !w->panels && w->m > 2 * ROWS ? bytes : 0;
+}
+
+static int
+run_jobs(const struct simd *s, const struct blocked *jobs, int64_t n, int threads, struct adds_error *err)
 {
 	struct cut *cuts = cpu_scratch((size_t)n * sizeof(*cuts), err);
 	int64_t *first = cpu_scratch((size_t)(n + 1) * sizeof(*first), err), i;
@@ -211,5 +221,49 @@ out:
 	free(rooms);
 	free(first);
 	free(cuts);
+	return rc;
+}
+
+/* Where many blocks of rows would each pack the same panels, they are packed once, into *room, which the
+ * caller frees; what does not fit is packed by each block as before. */
+static int
+pack_once(const struct simd *s, struct blocked *jobs, int64_t n, int threads, void **room, struct adds_error *err)
+{
+	size_t bytes = 0, used = 0, one;
+	int64_t i;
+
+	for (i = 0; i < n; i++)
+		bytes += packs_once(s, &jobs[i]);
+	if (!bytes)
+		return 0;
+	if (!(*room = cpu_scratch(bytes < ONCE ? bytes : ONCE, err)))
+		return ADDS_ENOMEM;
+	for (i = 0; i < n; i++) {
+		struct blocked *w = &jobs[i];
+
+		if (!(one = packs_once(s, w)) || used + one > ONCE)
+			continue;
+		cpu_blocked_pack(s, (float *)*room + used / sizeof(float), w->b, w->bt, w->bi, w->bj, w->n, w->k, threads);
+		w->panels = (const float *)*room + used / sizeof(float);
+		used += one;
+	}
+	return 0;
+}
+
+int
+cpu_blocked_run(const struct simd *s, const struct blocked *jobs, int64_t n, int threads, struct adds_error *err)
+{
+	struct blocked *own = cpu_scratch((size_t)n * sizeof(*own), err);
+	void *room = NULL;
+	int rc = own ? 0 : ADDS_ENOMEM;
+
+	if (rc == 0) {
+		memcpy(own, jobs, (size_t)n * sizeof(*own));
+		rc = pack_once(s, own, n, threads, &room, err);
+	}
+	if (rc == 0)
+		rc = run_jobs(s, own, n, threads, err);
+	free(room);
+	free(own);
 	return rc;
 }
