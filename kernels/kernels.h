@@ -106,7 +106,7 @@ struct gemm_job {
 };
 
 enum loss_kind {
-	LOSS_ASL,       /* spec/adds.md 4: γ+, γ-, clip m */
+	LOSS_ASL,       /* Ridnik et al. 2021: γ+, γ-, clip m */
 	LOSS_FOCAL_BCE, /* the same without the shift */
 	LOSS_BCE,
 };
@@ -271,7 +271,7 @@ struct backend_ops {
 	int (*embed_tokens)(struct backend *b, struct mat y, const int32_t *id, const int32_t *at, struct mat table,
 	                    const float *pos, struct adds_error *err);
 	/* RGB pictures: y device u8 [v.count, h.count, 3] from x device u8 [v.in, h.in, 3]; horizontal pass first, rounded to
-	 * bytes, then vertical (spec/clip.md 5.2); a plan with in = out copies. */
+	 * bytes, then vertical; a plan with in = out copies. */
 	int (*resize)(struct backend *b, uint8_t *y, const uint8_t *x, const struct resample_plan *h,
 	              const struct resample_plan *v, struct adds_error *err);
 

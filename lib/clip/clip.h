@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * clip.h - CLIP's two towers (spec/clip.md 1 to 3): weights and configuration
+ * clip.h - CLIP's two towers: weights and configuration
  * from a folder, tiles to tokens, token ids to embeddings.
  *
  * Knows: stream/ (JSON), text/, kernels/. Room clip/.
@@ -23,7 +23,7 @@ struct adds_clip_options {
 };
 
 struct adds_clip_config {
-	int S, P, g, N, D, L, H, M, E;     /* image tower: spec/clip.md 0 */
+	int S, P, g, N, D, L, H, M, E;     /* image tower */
 	int V, C, d, l, h, m;              /* text tower */
 	enum activation act, text_act;
 	float eps, text_eps;

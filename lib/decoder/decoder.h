@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * decoder.h - the DM-decoder (spec/adds.md 1): scores of L labels for pictures
+ * decoder.h - the DM-decoder of ADDS (arXiv 2208.09562): scores of L labels for pictures
  * of T tokens each, forward and backward; initialisation; checkpoint.
  *
  * Knows: stream/, kernels/. Room decoder/.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * metrics.h - multi-label metrics (spec/adds.md 6) over scores [N, L].
+ * metrics.h - multi-label metrics over scores [N, L].
  *
  * Knows: fail.h. Room metric/: sorted columns, average precision, counts.
  */
