@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "conveyor.h"
 
@@ -107,6 +108,25 @@ pass(struct conveyor *c, int k, uint64_t first, int n, int rc, const struct adds
 	wake(c, (k + 1) % c->nstages);
 }
 
+static double
+now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void
+wait_for_jobs(struct conveyor *c, int k)
+{
+	const double start = now();
+
+	pthread_cond_wait(&c->moved[k], &c->lock);
+	if (c->stages[k].waited && !over(c, k))
+		*c->stages[k].waited += now() - start;
+}
+
 static void
 run_stage(struct conveyor *c, int k, void **jobs)
 {
@@ -118,7 +138,7 @@ run_stage(struct conveyor *c, int k, void **jobs)
 	pthread_mutex_lock(&c->lock);
 	while (!over(c, k)) {
 		if ((n = ready(c, k)) == 0) {
-			pthread_cond_wait(&c->moved[k], &c->lock);
+			wait_for_jobs(c, k);
 			continue;
 		}
 		first = take(c, k, n, jobs);

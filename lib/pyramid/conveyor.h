@@ -22,6 +22,7 @@ struct adds_stage {
 	/* jobs: 1 … batch of them. Returns 0, or a negative code with err filled, which ends the whole. The first stage gets one
 	 * job and returns 1, or 0 when there is nothing more (the job then stays unused). */
 	int (*run)(void *ctx, void **jobs, int n, struct adds_error *err);
+	double *waited; /* or NULL: seconds that its threads have waited for jobs are added, those behind the last job not */
 };
 
 /* Runs until the first stage has ended and all jobs have passed, or a stage failed: the first failure is returned. The

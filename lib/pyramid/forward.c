@@ -413,11 +413,11 @@ int
 adds_forward_run(struct adds_forward *f, struct adds_error *err)
 {
 	/* the encoder stays on this thread: a device may belong to it */
-	struct adds_stage stages[] = { { 1, 1, read_stage },
-		                       { f->threads, 1, prepare_stage },
-		                       { 0, 1, encode_stage },
-		                       { 1, 1, land_stage },
-		                       { 1, 1, write_stage } };
+	struct adds_stage stages[] = { { 1, 1, read_stage, NULL },
+		                       { f->threads, 1, prepare_stage, NULL },
+		                       { 0, 1, encode_stage, &f->waited },
+		                       { 1, 1, land_stage, NULL },
+		                       { 1, 1, write_stage, NULL } };
 	struct run r;
 	int rc = 0;
 

@@ -36,6 +36,7 @@ struct adds_forward {
 	uint64_t opened, found;    /* pictures opened; tokens found in the cache */
 	int halved;                /* tiles at once that the device had no memory for; 0: it had */
 	size_t device_bytes;       /* of the batches, beside the weights */
+	double waited;             /* seconds that the encoder waited for tiles */
 	int kept;                  /* the output was current: nothing was written, out is untouched */
 	struct adds_error first;   /* the first picture that could not be read; msg "" for none */
 };

@@ -125,9 +125,9 @@ main(int argc, char **argv)
 	run("mkmodel model && printf 'cat\\ndog\\n' >words.txt && adds-encode-text -m model -o labels.adds words.txt");
 	for (k = 0; k < 2; k++) {
 		write_index("long.adds", k ? records : records / 10);
-		at[k] = run("adds-cat --index long.adds >copy.adds 2>/dev/null || adds-cat long.adds >copy.adds");
+		at[k] = run("adds-cat -o copy.adds long.adds && adds-cat --verify copy.adds >verified && adds-cat --jsonl copy.adds >/dev/null");
 	}
-	report("adds-cat, a stream", at[0], at[1]);
+	report("adds-cat, copied, verified, as text", at[0], at[1]);
 	write_index("all.adds", pictures);
 	write_index("tenth.adds", pictures / 10);
 	at[0] = run("adds-pyramid -q -m model --levels 1 -o tenth.f tenth.adds");
