@@ -11,6 +11,17 @@
 #include "../lib/label/table.h"
 #include "cmd.h"
 
+/* ---- index_read.c: whole files ---- */
+
+/* Bytes that are used again from file to file; zeroed at first, freed by the owner. */
+struct index_bytes {
+	char *p;
+	size_t len, room;
+};
+
+/* A whole file into b: 1, or 0 where there is none (with may_miss, else an error), or a negative code; one of limit bytes or more is refused. */
+int index_read(struct index_bytes *b, const char *path, size_t limit, int may_miss, struct adds_error *err);
+
 /* ---- index_find.c: pictures by name ---- */
 
 /* what lies beside a picture; more than one may */
@@ -99,8 +110,7 @@ struct index_labeller {
 	struct adds_statement_reader reader;
 	struct adds_statement statement;
 	struct adds_targets targets;
-	char *text;
-	size_t room;
+	struct index_bytes text;
 	uint64_t unknown;       /* mentions left out … */
 	char first_unknown[64]; /* … and the first of them */
 };

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * index_labels.c - the vocabulary, and the labels of one picture after the other */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -234,54 +232,13 @@ index_labeller_release(struct index_labeller *r)
 	adds_statement_reader_release(&r->reader);
 	adds_statement_release(&r->statement);
 	adds_targets_release(&r->targets);
-	free(r->text);
-}
-
-static int
-read_all(struct index_labeller *r, int fd, const char *path, size_t *len, struct adds_error *err)
-{
-	char *more;
-	ssize_t n;
-
-	for (*len = 0;; *len += (size_t)n) {
-		if (*len == r->room) {
-			if (r->room >= MAX_LABEL_FILE)
-				return adds_fail(err, ADDS_ELIMIT, "'%s' has more than %zu bytes: no label file", path, MAX_LABEL_FILE);
-			r->room = r->room ? 2 * r->room : 65536;
-			if (!(more = realloc(r->text, r->room)))
-				return adds_fail(err, ADDS_ENOMEM, "out of memory for '%s'", path);
-			r->text = more;
-		}
-		do
-			n = read(fd, r->text + *len, r->room - *len);
-		while (n < 0 && errno == EINTR);
-		if (n < 0)
-			return adds_fail_errno(err, "cannot read '%s'", path);
-		if (n == 0)
-			return 0;
-	}
-}
-
-/* A label file into r->text: 1, 0 where there is none (if it may be missing), or an error. */
-static int
-read_file(struct index_labeller *r, const char *path, int may_miss, size_t *len, struct adds_error *err)
-{
-	const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	int rc;
-
-	if (fd < 0 && may_miss && errno == ENOENT)
-		return 0;
-	if (fd < 0)
-		return adds_fail_errno(err, "cannot open '%s'", path);
-	rc = read_all(r, fd, path, len, err);
-	close(fd);
-	return rc < 0 ? rc : 1;
+	free(r->text.p);
 }
 
 /* Reads PICTURE.EXTENSION or, short, STEM.EXTENSION, if it is there: its path in path. */
 static int
 read_beside(struct index_labeller *r, const struct index_picture *p, unsigned which, char *path, size_t size,
-            size_t *len, struct adds_error *err)
+            struct adds_error *err)
 {
 	const char *extension = which & (INDEX_LONG_JSON | INDEX_SHORT_JSON) ? ".json" : ".txt";
 	size_t n = strlen(p->path);
@@ -294,17 +251,17 @@ read_beside(struct index_labeller *r, const struct index_picture *p, unsigned wh
 		return adds_fail(err, ADDS_ELIMIT, "'%.100s…': a path of %zu bytes", p->path, n);
 	memcpy(path, p->path, n);
 	strcpy(path + n, extension);
-	return read_file(r, path, p->beside & INDEX_NOT_LISTED, len, err);
+	return index_read(&r->text, path, MAX_LABEL_FILE, p->beside & INDEX_NOT_LISTED, err);
 }
 
 static int
-read_statement(struct index_labeller *r, const char *path, int json, size_t len, struct adds_error *err)
+read_statement(struct index_labeller *r, const char *path, int json, struct adds_error *err)
 {
 	int rc;
 
 	if (!json)
-		return adds_statement_text(&r->statement, &r->reader, r->v, path, r->text, len, err);
-	if ((rc = adds_statement_json(&r->statement, &r->reader, path, r->text, len, err)) < 0)
+		return adds_statement_text(&r->statement, &r->reader, r->v, path, r->text.p, r->text.len, err);
+	if ((rc = adds_statement_json(&r->statement, &r->reader, path, r->text.p, r->text.len, err)) < 0)
 		return rc;
 	if (r->statement.has_vector && !r->l->base)
 		return adds_fail(err, ADDS_EFORMAT,
@@ -332,7 +289,7 @@ index_label(struct index_labeller *r, const struct index_picture *p, struct adds
 	static const unsigned which[] = { INDEX_LONG_JSON, INDEX_SHORT_JSON, INDEX_LONG_TEXT, INDEX_SHORT_TEXT };
 	const struct adds_table_entry *e;
 	char path[4096];
-	size_t i, len = 0;
+	size_t i;
 	int rc;
 
 	for (i = 0; i < r->l->tables; i++) {
@@ -342,11 +299,11 @@ index_label(struct index_labeller *r, const struct index_picture *p, struct adds
 		return rc < 0 ? rc : settle(r, r->l->table[i]->path, err);
 	}
 	for (i = 0; i < sizeof(which) / sizeof(*which); i++) {
-		if ((rc = read_beside(r, p, which[i], path, sizeof(path), &len, err)) < 0)
+		if ((rc = read_beside(r, p, which[i], path, sizeof(path), err)) < 0)
 			return rc;
 		if (rc == 0)
 			continue;
-		if ((rc = read_statement(r, path, i < 2, len, err)) < 0)
+		if ((rc = read_statement(r, path, i < 2, err)) < 0)
 			return rc;
 		return settle(r, path, err);
 	}

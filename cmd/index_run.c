@@ -45,8 +45,7 @@ struct maker {
 	struct pool *pool;
 	struct index_labeller labeller;
 	struct adds_targets recalled;
-	char *image;
-	size_t image_room;
+	struct index_bytes image;
 	pthread_t thread;
 };
 
@@ -86,45 +85,6 @@ fail(struct block *b, const struct index_picture *p, const char *stage, int stop
 	return put_message(b, adds_error_new(p->path, strlen(p->path), stage, why.msg, err), 1, err);
 }
 
-/* the bytes of an open picture into m->image */
-static int
-read_image(struct maker *m, int fd, const char *path, size_t *len, struct adds_error *err)
-{
-	char *more;
-	ssize_t n;
-
-	for (*len = 0;; *len += (size_t)n) {
-		if (*len == m->image_room) {
-			if (m->image_room >= MAX_PICTURE)
-				return adds_fail(err, ADDS_ELIMIT, "'%s' has more than %zu bytes", path, MAX_PICTURE);
-			m->image_room = m->image_room ? 2 * m->image_room : (size_t)1 << 20;
-			if (!(more = realloc(m->image, m->image_room)))
-				return adds_fail(err, ADDS_ENOMEM, "out of memory for '%s'", path);
-			m->image = more;
-		}
-		do
-			n = read(fd, m->image + *len, m->image_room - *len);
-		while (n < 0 && errno == EINTR);
-		if (n < 0)
-			return adds_fail_errno(err, "cannot read '%s'", path);
-		if (n == 0)
-			return 0;
-	}
-}
-
-static int
-load_image(struct maker *m, const char *path, size_t *len, struct adds_error *err)
-{
-	const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	int rc;
-
-	if (fd < 0)
-		return adds_fail_errno(err, "cannot open '%s'", path);
-	rc = read_image(m, fd, path, len, err);
-	close(fd);
-	return rc;
-}
-
 /* Whether a hash lies in the part and the shard that are taken: the part by its
  * upper 53 bits as a fraction, the shard by its remainder. */
 static int
@@ -137,14 +97,14 @@ taken(const struct index_run *run, uint64_t hash)
 
 static int
 put_picture(struct maker *m, struct block *b, const struct index_picture *p, const struct stat *st,
-            const struct adds_targets *g, size_t image, struct adds_error *err)
+            const struct adds_targets *g, struct adds_error *err)
 {
 	static const int32_t none[1];
 	struct adds_picture_fields f = { .path = p->path, .path_len = strlen(p->path), .bytes = st->st_size };
 	struct adds_message *message;
 	unsigned char *bytes;
 	size_t used;
-	int64_t len = (int64_t)image;
+	const int64_t len = (int64_t)m->image.len;
 	int rc;
 
 	f.mtime = (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
@@ -170,7 +130,7 @@ put_picture(struct maker *m, struct block *b, const struct index_picture *p, con
 	used = adds_picture_bytes(bytes, &f);
 	rc = adds_message_parse(message, bytes, used, used, ADDS_JSON_LIMIT, &used, err);
 	if (rc == 0)
-		rc = adds_message_add(message, "image", ADDS_U8, 1, &len, m->image, err);
+		rc = adds_message_add(message, "image", ADDS_U8, 1, &len, m->image.p, err);
 	if (rc == 0 && (rc = adds_message_bytes(message, &b->bytes, ADDS_JSON_LIMIT, err)) == 0)
 		end_record(b, 0);
 	adds_message_free(message);
@@ -180,7 +140,7 @@ put_picture(struct maker *m, struct block *b, const struct index_picture *p, con
 
 /* What is read of the picture itself: its state, and with --embed or --by content its bytes. */
 static int
-look_at(struct maker *m, const struct index_picture *p, struct stat *st, size_t *image, struct adds_error *err)
+look_at(struct maker *m, const struct index_picture *p, struct stat *st, struct adds_error *err)
 {
 	if (p->beside & INDEX_FOLDER) {
 		const int fd = open(p->path, O_RDONLY | O_CLOEXEC | O_DIRECTORY);
@@ -196,7 +156,7 @@ look_at(struct maker *m, const struct index_picture *p, struct stat *st, size_t 
 		return adds_fail(err, ADDS_EIO, "'%s' is not a regular file", p->path);
 	if (!m->pool->run->embed && !m->pool->run->by_content)
 		return 0;
-	return load_image(m, p->path, image, err);
+	return index_read(&m->image, p->path, MAX_PICTURE, 0, err);
 }
 
 static int
@@ -208,13 +168,12 @@ add_picture(struct maker *m, struct block *b, size_t i, struct adds_error *err)
 	const uint64_t by_path = XXH64(relative, strlen(relative), run->seed);
 	const struct adds_targets *g = run->kept ? &m->recalled : &m->labeller.targets;
 	struct stat st;
-	size_t image = 0;
 	int rc;
 
 	if (!run->by_content && !taken(run, by_path))
 		return 0;
-	rc = look_at(m, p, &st, &image, err);
-	if (run->by_content && !taken(run, rc < 0 ? by_path : XXH64(m->image, image, run->seed)))
+	rc = look_at(m, p, &st, err);
+	if (run->by_content && !taken(run, rc < 0 ? by_path : XXH64(m->image.p, m->image.len, run->seed)))
 		return 0;
 	if (rc < 0)
 		return fail(b, p, "read", run->stop_pictures, err);
@@ -225,7 +184,7 @@ add_picture(struct maker *m, struct block *b, size_t i, struct adds_error *err)
 		return adds_fail(err, ADDS_EFORMAT, "'%s' has no label file (--require-labels)", p->path);
 	b->labelled += rc > 0;
 	b->unlabelled += rc == 0;
-	return put_picture(m, b, p, &st, rc > 0 ? g : NULL, image, err);
+	return put_picture(m, b, p, &st, rc > 0 ? g : NULL, err);
 }
 
 /* ---- blocks ---- */
@@ -387,7 +346,7 @@ stop(struct maker *m)
 		memcpy(run->first_unknown, m->labeller.first_unknown, sizeof(run->first_unknown));
 	run->unknown += m->labeller.unknown;
 	index_labeller_release(&m->labeller);
-	free(m->image);
+	free(m->image.p);
 }
 
 int
