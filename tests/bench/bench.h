@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * bench.h - what the benches share: clocks, and the line that a measurement
- * prints (tests/bench/run says what becomes of it).
+ * bench.h - what the benches share: clocks, made-up numbers, and the line that a
+ * measurement prints (tests/bench/run says what becomes of it).
  */
 #ifndef BENCH_H
 #define BENCH_H
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -28,6 +29,16 @@ bench_cpu(void)
 
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
 	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* the next of a fixed sequence of numbers in [0, 1) */
+static inline double
+bench_uniform(void)
+{
+	static uint64_t state = 1;
+
+	state = state * 6364136223846793005u + 1442695040888963407u;
+	return (double)(state >> 11) * 0x1p-53;
 }
 
 /* most memory that this process (RUSAGE_SELF) or one of its children has held, in MB */

@@ -6,15 +6,13 @@
  * [1600,768] by [768,3072], else a large square product of the backend.
  * LayerNorm and softmax in GB/s. Best of several runs.
  */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <omp.h>
 
 #include "../../kernels/cpu/product.h"
 #include "../../kernels/kernels.h"
+#include "bench.h"
 
 enum {
 	RUNS = 7,
@@ -31,15 +29,6 @@ check(int rc)
 		fprintf(stderr, "kernels: %s\n", err.msg);
 		exit(1);
 	}
-}
-
-static double
-now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 /* numbers of a simple sequence, on the device */
@@ -80,12 +69,12 @@ best(void (*f)(void *), void *arg)
 	int i;
 
 	for (i = 0; i < RUNS; i++) {
-		const double start = now();
+		const double start = bench_now();
 
 		f(arg);
 		check(dev->ops->sync(dev, &err));
-		if (now() - start < least)
-			least = now() - start;
+		if (bench_now() - start < least)
+			least = bench_now() - start;
 	}
 	return least;
 }

@@ -23,15 +23,6 @@ need(int ok)
 	exit(1);
 }
 
-static double
-uniform(void)
-{
-	static uint64_t state = 1;
-
-	state = state * 6364136223846793005u + 1442695040888963407u;
-	return (double)(state >> 11) * 0x1p-53;
-}
-
 /* three of a hundred cells are positive, and score higher */
 static void
 fill(struct adds_scores *s)
@@ -41,8 +32,8 @@ fill(struct adds_scores *s)
 
 	need((s->scores = malloc((size_t)cells * sizeof(*s->scores))) && (s->targets = malloc((size_t)cells)));
 	for (i = 0; i < cells; i++) {
-		s->targets[i] = uniform() < 0.03;
-		s->scores[i] = (float)(uniform() + uniform() + uniform() - 1.5 + (s->targets[i] ? 0.7 : 0));
+		s->targets[i] = bench_uniform() < 0.03;
+		s->scores[i] = (float)(bench_uniform() + bench_uniform() + bench_uniform() - 1.5 + (s->targets[i] ? 0.7 : 0));
 	}
 }
 

@@ -37,15 +37,6 @@ struct world {
 	struct adds_vocab *names;
 };
 
-static double
-uniform(void)
-{
-	static uint64_t state = 1;
-
-	state = state * 6364136223846793005u + 1442695040888963407u;
-	return (double)(state >> 11) * 0x1p-53;
-}
-
 static void
 unit_row(float *x, int64_t D)
 {
@@ -64,7 +55,7 @@ noise(float *x, int64_t D)
 	int64_t j;
 
 	for (j = 0; j < D; j++)
-		x[j] = (float)(uniform() + uniform() - 1);
+		x[j] = (float)(bench_uniform() + bench_uniform() - 1);
 }
 
 /* a picture shows some labels, each on one of its tiles; what they look like is near to their texts */
@@ -78,7 +69,7 @@ make_picture(struct world *w, const float *looks, int64_t i)
 	for (r = 0; r < w->tiles; r++)
 		noise(rows + r * w->D, w->D);
 	for (s = 0; s < PER_PICTURE; s++) {
-		const int64_t k = (int64_t)(uniform() * (double)w->L), tile = (int64_t)(uniform() * (double)w->tiles);
+		const int64_t k = (int64_t)(bench_uniform() * (double)w->L), tile = (int64_t)(bench_uniform() * (double)w->tiles);
 
 		w->targets[i * w->L + k] = 1;
 		for (j = 0; j < w->D; j++)

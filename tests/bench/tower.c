@@ -8,13 +8,11 @@
  * DEVICE auto, PRECISION the best there is. A processor gets two layers and
  * four pictures, to show that it runs: its figures are made by clip.c.
  */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "../../lib/clip/image.h"
 #include "../../lib/clip/lanes.h"
+#include "bench.h"
 
 enum {
 	RUNS = 5,    /* the best of */
@@ -42,15 +40,6 @@ check(int rc)
 		return;
 	fprintf(stderr, "tower: %s\n", err.msg);
 	exit(1);
-}
-
-static double
-now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 static float *
@@ -176,7 +165,7 @@ some_batches(struct adds_clip_lanes *l, const uint8_t *pictures, int copies)
 {
 	const int lanes = adds_clip_lanes_count(l);
 	const int64_t n = adds_clip_lanes_tiles(l);
-	const double start = now();
+	const double start = bench_now();
 	const void *tokens;
 	int i;
 
@@ -191,7 +180,7 @@ some_batches(struct adds_clip_lanes *l, const uint8_t *pictures, int copies)
 			check(adds_clip_lanes_put(l, lane, 0, pictures, n, &err));
 		check(adds_clip_lanes_start(l, lane, n, &err));
 	}
-	return now() - start;
+	return bench_now() - start;
 }
 
 static void
