@@ -85,7 +85,6 @@ int adds_clip_fingerprint(struct adds_clip *m, struct adds_error *err);
 int adds_clip_prepare_image(struct adds_clip *m, struct adds_error *err);
 int adds_clip_prepare_text(struct adds_clip *m, struct adds_error *err);
 void adds_clip_unprepare(struct adds_clip *m);
-enum dtype adds_clip_dtype(const struct adds_clip_param *p); /* F32, F16 or BF16 as the backend calls it */
 
 /* ---- positions.c ---- */
 

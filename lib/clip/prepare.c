@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../dtype.h"
 #include "../stream/record.h"
 #include "model.h"
 
@@ -20,13 +21,6 @@ own(struct adds_clip *m, void **out, size_t bytes, struct adds_error *err)
 	return 0;
 }
 
-enum dtype
-adds_clip_dtype(const struct adds_clip_param *p)
-{
-	return p->dtype == ADDS_F16 ? DT_F16 : p->dtype == ADDS_BF16 ? DT_BF16
-	                                                             : DT_F32;
-}
-
 /* A matrix in the file that can be multiplied with as it lies there */
 static int
 in_place(const struct adds_clip_param *p)
@@ -40,7 +34,7 @@ pack(struct adds_clip *m, struct packed **out, const struct adds_clip_param *p, 
      struct adds_error *err)
 {
 	const struct backend_ops *ops = m->b->ops;
-	const enum dtype t = adds_clip_dtype(p);
+	const enum dtype t = adds_device_dtype((enum adds_dtype)p->dtype);
 	void *host = NULL;
 	float *f;
 	int64_t i, j;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../dtype.h"
 #include "../stream/record.h"
 #include "model.h"
 
@@ -133,7 +134,7 @@ encode(struct adds_clip *m, const struct batch *b, int normalise, float *out, st
 	const struct adds_clip_tower *t = &m->text;
 	const struct segs s = { b->n, b->at };
 	const int64_t E = m->cfg.E;
-	const enum dtype type = adds_clip_dtype(m->tokens);
+	const enum dtype type = adds_device_dtype((enum adds_dtype)m->tokens->dtype);
 	struct adds_clip_arena a;
 	struct adds_clip_work w;
 	struct mat table, x, z;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../clip/lanes.h"
+#include "../dtype.h"
 #include "conveyor.h"
 #include "job.h"
 
@@ -337,13 +338,6 @@ pictures_at_once(const struct adds_forward *f)
 	return n > 0 ? n : 1;
 }
 
-static enum dtype
-device_type(enum adds_dtype t)
-{
-	return t == ADDS_F16 ? DT_F16 : t == ADDS_BF16 ? DT_BF16
-	                                               : DT_F32;
-}
-
 static int
 make_cutters(struct run *r, struct adds_error *err)
 {
@@ -363,7 +357,7 @@ plan(struct run *r, struct adds_error *err)
 	const struct adds_settings *s = f->settings;
 	int i, rc;
 
-	if (!(r->lanes = adds_clip_lanes_new(f->model, f->batch, s->tokens, s->pool, device_type(s->dtype), err)))
+	if (!(r->lanes = adds_clip_lanes_new(f->model, f->batch, s->tokens, s->pool, adds_device_dtype(s->dtype), err)))
 		return err->code;
 	f->batch = (int)adds_clip_lanes_tiles(r->lanes);
 	f->halved = (int)adds_clip_lanes_halved(r->lanes);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../dtype.h"
 #include "batch.h"
 
 int
@@ -164,13 +165,6 @@ fill_offsets(struct adds_batch *t, const struct adds_dataset *d, const int64_t *
 
 /* ---- tokens that are copied for each batch ---- */
 
-static enum dtype
-device_type(enum adds_dtype t)
-{
-	return t == ADDS_F16 ? DT_F16 : t == ADDS_BF16 ? DT_BF16
-	                                               : DT_F32;
-}
-
 /* tokens of all pictures behind each other in stage, as they are stored */
 static int
 stage_tokens(struct adds_batch *t, struct adds_dataset *d, const int64_t *list, int64_t n, struct adds_error *err)
@@ -210,7 +204,7 @@ put_tokens(struct adds_batch *t, struct mat unit, void *raw, struct adds_dataset
 	if (d->dtype == ADDS_F32)
 		return t->b->ops->put(t->b, unit.p, t->stage, stored, err);
 	m.p = raw;
-	m.t = device_type(d->dtype);
+	m.t = adds_device_dtype(d->dtype);
 	if ((rc = t->b->ops->put(t->b, raw, t->stage, stored, err)) < 0)
 		return rc;
 	return t->b->ops->convert(t->b, unit, m, err);

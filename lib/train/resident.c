@@ -2,6 +2,7 @@
  * resident.c - tokens that stay on the device */
 #include <stdlib.h>
 
+#include "../dtype.h"
 #include "resident.h"
 
 struct adds_resident {
@@ -11,13 +12,6 @@ struct adds_resident {
 	int64_t *first; /* [n] of each picture */
 	char *there;    /* [n] 1: copied */
 };
-
-static enum dtype
-device_type(enum adds_dtype t)
-{
-	return t == ADDS_F16 ? DT_F16 : t == ADDS_BF16 ? DT_BF16
-	                                               : DT_F32;
-}
 
 /* where each picture will be; returns the rows of all */
 static int64_t
@@ -54,7 +48,7 @@ adds_resident_new(struct adds_resident **out, struct backend *b, struct adds_dat
 		return adds_fail(err, ADDS_ENOMEM, "out of memory for %lld pictures", (long long)d->n);
 	}
 	rows = lay_out(r);
-	r->rows = mat_of(NULL, device_type(d->dtype), rows, d->texts->width);
+	r->rows = mat_of(NULL, adds_device_dtype(d->dtype), rows, d->texts->width);
 	rc = rows > INT32_MAX || (size_t)rows > limit / row ? ADDS_ENOMEM : b->ops->alloc(b, &r->rows.p, (size_t)rows * row, err);
 	if (rc < 0) {
 		adds_resident_free(r);
