@@ -55,9 +55,9 @@ is_events(const char *name)
 	return strncmp(name, "events.out.tfevents.", 20) == 0;
 }
 
-/* Is it the name of a file that a run writes? */
+/* Is it the name of a file that a run keeps? */
 static int
-is_ours(const char *name)
+is_kept(const char *name)
 {
 	static const char *const names[] = { "config.json", "log.jsonl", "labels.adds", "features.adds", "val.adds",
 		                             "features.adds~", "val.adds~" };
@@ -67,6 +67,27 @@ is_ours(const char *name)
 		if (strcmp(name, names[i]) == 0)
 			return 1;
 	return is_events(name) || ends_with(name, ".safetensors");
+}
+
+/* Is it what a run that was killed left of a file on its way to its name (output.h)? */
+static int
+is_left(const char *name)
+{
+	const char *end = strstr(name, ".tmp-");
+	char kept[64];
+
+	if (!end || (size_t)(end - name) >= sizeof(kept))
+		return 0;
+	memcpy(kept, name, (size_t)(end - name));
+	kept[end - name] = '\0';
+	return is_kept(kept);
+}
+
+/* Is it the name of a file that a run writes? */
+static int
+is_ours(const char *name)
+{
+	return is_kept(name) || is_left(name);
 }
 
 /* Are all entries of the folder files of a run? -1: it cannot be read. */
@@ -121,16 +142,43 @@ open_log(struct adds_run *r, struct adds_error *err)
 	return rc;
 }
 
+/* unlinks the files of the folder whose names are chosen */
+static int
+remove_files(const char *dir, int (*chosen)(const char *name))
+{
+	const struct dirent *e;
+	DIR *d = opendir(dir);
+	int rc = 0;
+
+	if (!d)
+		return -1;
+	while ((e = readdir(d))) {
+		char *path = chosen(e->d_name) ? join(dir, e->d_name, NULL) : NULL;
+
+		if (path && unlink(path) < 0)
+			rc = -1;
+		free(path);
+	}
+	closedir(d);
+	return rc;
+}
+
 int
 adds_run_init(struct adds_run *r, const char *dir, int new, struct adds_error *err)
 {
+	int rc;
+
 	r->log = -1;
 	r->events = NULL;
 	if (!(r->dir = strdup(dir)))
 		return adds_fail(err, ADDS_ENOMEM, "out of memory");
 	if (new &&mkdir(dir, 0777) < 0 && errno != EEXIST)
 		return adds_fail_errno(err, "cannot make the folder '%s'", dir);
-	return open_log(r, err);
+	if ((rc = open_log(r, err)) < 0)
+		return rc;
+	if (remove_files(dir, is_left) < 0) /* nobody else is at work here */
+		return adds_fail_errno(err, "cannot clear '%s'", dir);
+	return 0;
 }
 
 void
@@ -326,27 +374,6 @@ done:
 		close(out);
 	free(part);
 	free(path);
-	return rc;
-}
-
-/* unlinks the files of the folder whose names are chosen */
-static int
-remove_files(const char *dir, int (*chosen)(const char *name))
-{
-	const struct dirent *e;
-	DIR *d = opendir(dir);
-	int rc = 0;
-
-	if (!d)
-		return -1;
-	while ((e = readdir(d))) {
-		char *path = chosen(e->d_name) ? join(dir, e->d_name, NULL) : NULL;
-
-		if (path && unlink(path) < 0)
-			rc = -1;
-		free(path);
-	}
-	closedir(d);
 	return rc;
 }
 

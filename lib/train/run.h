@@ -39,7 +39,8 @@ enum adds_run_kind {
 enum adds_run_kind adds_run_look(const char *path);
 
 /* Makes the folder (when new is 1; its parent must exist) and opens the run's
- * log, which no second program can then open. The caller releases r, also
+ * log, which no second program can then open; what a killed run left of files that
+ * were not whole is removed. The caller releases r, also
  * after a failure. */
 int adds_run_init(struct adds_run *r, const char *dir, int new, struct adds_error *err);
 void adds_run_release(struct adds_run *r);

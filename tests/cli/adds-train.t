@@ -223,6 +223,11 @@ X
 t 'killed again and again: byte for byte as if undisturbed' 0 <<'X'
 sh ends.sh killed KILL 2>/dev/null
 X
+t 'what a killed run left of a file on its way goes when the run goes on; other files stay' 0 <<'X'
+cp -r whole left && rm left/final.safetensors && echo half >left/last.safetensors.tmp-123-4 && echo mine >left/notes.tmp-1 &&
+adds-train -q --resume -o left && ! test -e left/last.safetensors.tmp-123-4 && cat left/notes.tmp-1 && cmp left/final.safetensors whole/final.safetensors
+X
+has out mine
 t 'stopped again and again: the same' 0 <<'X'
 sh ends.sh stopped TERM 2>/dev/null
 X
