@@ -12,7 +12,6 @@ static struct cat_options o = {
 	.level = 1,
 };
 static int jsonl, verify, salvage, only, import, score;
-static int only_given, import_given, logit_scale_given;
 static const char *relabel;
 
 static const char *const records[] = { "picture", "label", "error", "other", NULL };
@@ -30,12 +29,12 @@ static const struct opt opts[] = {
 	OPT_STR(0, "relabel", "INDEX", &relabel, "write the features with vocabulary and targets of INDEX"),
 	OPT_STR(0, "npy", "FILE", &o.npy, "write the records' numbers as a NumPy array (with --import: read them)"),
 	OPT_STR(0, "safetensors", "FILE", &o.safetensors, "write numbers, names and targets as one safetensors file"),
-	{ OPT_K_CHOICE, 0, "import", "KIND", "write a stream of this kind out of arrays", &import, 0, 0, kinds, &import_given },
+	OPT_CHOICE(0, "import", "KIND", &import, kinds, "write a stream of this kind out of arrays"),
 	OPT_GROUP("Which records"),
 	OPT_INT(0, "head", "N", &o.head, 0, 1e15, "the first N of those that are chosen"),
 	OPT_LIST(0, "path", "PATTERN", &o.paths, "whose path or label matches this shell pattern (may be repeated)"),
 	OPT_STR(0, "rows", "A:B:C|FILE", &o.rows, "numbers A to B - 1 in steps of C (each may be left out), or those that stand in FILE"),
-	{ OPT_K_CHOICE, 0, "only", "RECORD", "of this kind", &only, 0, 0, records, &only_given },
+	OPT_CHOICE(0, "only", "RECORD", &only, records, "of this kind"),
 	OPT_GROUP("Arrays, out and in"),
 	OPT_STR(0, "tensor", "NAME", &o.tensor, "which tensor goes out [tokens, embedding or scores]"),
 	OPT_STR(0, "lengths", "FILE", &o.lengths, "rows of each record, where they differ (.npy, out)"),
@@ -48,7 +47,7 @@ static const struct opt opts[] = {
 	OPT_STR(0, "model-name", "NAME", &o.model_name, "the model that computed the numbers"),
 	OPT_CHOICE(0, "score", "KIND", &score, scores, "what imported scores are [logit]"),
 	OPT_FLAG(0, "calibrated", &o.calibrated, "the sigmoid of imported logits is a probability"),
-	{ OPT_K_NUM, 0, "logit-scale", "X", "of the model, for imported labels [100]", &o.logit_scale, 1e-6, 1e6, NULL, &logit_scale_given },
+	OPT_NUM(0, "logit-scale", "X", &o.logit_scale, 1e-6, 1e6, "of the model, for imported labels [100]"),
 	OPT_GROUP("Further"),
 	OPT_INT(0, "level", "N", &o.level, 1, 19, "zstd level of what is written [1]"),
 	OPT_INT('j', "threads", "N", &o.threads, 0, 1024, "1: do not compress in a thread of its own [0]"),
@@ -62,11 +61,12 @@ static const struct opt opts[] = {
 static void
 check_modes(int files)
 {
-	const int modes = jsonl + verify + salvage + (relabel != NULL) + (import_given || o.npy != NULL) + (o.safetensors != NULL);
+	const int importing = o.import >= 0;
+	const int modes = jsonl + verify + salvage + (relabel != NULL) + (importing || o.npy != NULL) + (o.safetensors != NULL);
 
 	if (modes > 1)
 		usage("--jsonl, --verify, --salvage, --relabel, --npy, --safetensors and --import exclude one another");
-	if (o.output && (jsonl || verify || o.safetensors || (o.npy && !import_given)))
+	if (o.output && (jsonl || verify || o.safetensors || (o.npy && !importing)))
 		usage("-o is for streams: text goes to standard output, arrays to the files that --npy and --safetensors name");
 	if (o.values && !jsonl)
 		usage("--values goes with --jsonl");
@@ -74,16 +74,34 @@ check_modes(int files)
 		usage("--salvage takes one file and all that is whole in it");
 	if (verify && cat_selective(&o))
 		usage("--verify reads everything");
-	if (import_given && (files || o.head >= 0 || o.paths.n || only_given))
+}
+
+/* options that are there for something else than what is done */
+static void
+check_arrays(int files)
+{
+	const int importing = o.import >= 0;
+
+	if (importing && (files || o.head >= 0 || o.paths.n || o.only))
 		usage("--import takes its input from --npy, and of the choices --rows alone");
-	if (import_given && (o.tensor || o.lengths))
-		usage("--tensor and --lengths are for arrays that go out");
-	if (logit_scale_given && !(import_given && import == ADDS_KIND_LABELS))
-		usage("--logit-scale goes with --import labels");
-	if ((score || o.calibrated || o.model_name) && !import_given)
-		usage("--model-name, --score and --calibrated go with --import");
-	if (!import_given && !o.npy && (o.path_file || o.label_file || o.target_file || o.lengths))
-		usage("--paths, --labels, --targets and --lengths go with --npy");
+	if (importing)
+		cmd_refuse("tensor lengths", "is for arrays that go out");
+	else
+		cmd_refuse("model-name score calibrated logit-scale positive negative unknown", "goes with --import");
+	if (!o.npy && !o.safetensors)
+		cmd_refuse("tensor", "goes with --npy or --safetensors");
+	if (!o.npy)
+		cmd_refuse("paths labels targets lengths", "goes with --npy");
+	if (o.import != ADDS_KIND_LABELS)
+		cmd_refuse("logit-scale", "goes with --import labels");
+	else
+		cmd_refuse("paths targets", "is about pictures: --import labels has none");
+	if (o.import != ADDS_KIND_SCORES)
+		cmd_refuse("score calibrated", "goes with --import scores");
+	if (!o.target_file)
+		cmd_refuse("positive negative unknown", "goes with --targets FILE");
+	if (o.calibrated && o.similarity)
+		usage("--calibrated is about logits: a similarity is no probability");
 }
 
 int
@@ -97,13 +115,14 @@ main(int argc, char **argv)
 	              "Shows, verifies, joins, cuts, converts, imports and salvages streams.");
 	argv += i;
 	argc -= i;
-	o.only = only_given ? only + 1 : 0;
-	o.import = import_given ? import : -1;
+	o.only = cmd_given("only") ? only + 1 : 0;
+	o.import = cmd_given("import") ? import : -1;
 	o.similarity = score;
 	check_modes(argc);
+	check_arrays(argc);
 	if (verify)
 		cmd_exit(cat_verify(argv, argc));
-	if (import_given) {
+	if (o.import >= 0) {
 		cat_import(&o);
 		cmd_exit(CMD_DONE);
 	}

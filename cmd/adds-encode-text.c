@@ -25,7 +25,7 @@ static const enum activation activations[] = { ACT_GELU, ACT_QUICK_GELU, ACT_GEL
 
 static const char *model, *output = "-", *template_file, *update, *device = "auto";
 static struct opt_list templates;
-static int keep_underscores, show_tokens, specials, precision, activation, activation_given;
+static int keep_underscores, show_tokens, specials, precision, activation;
 static long long threads, level = 1, heads, text_heads;
 static double eps;
 
@@ -39,7 +39,7 @@ static const struct opt options[] = {
 	OPT_CHOICE(0, "specials", "KIND", &specials, specials_names, "whose special tokens count in prompts [openai]"),
 	OPT_GROUP("Model"),
 	OPT_STR('m', "model", "PATH", &model, "folder or weight file of a CLIP [ADDS_MODEL]"),
-	{ OPT_K_CHOICE, 0, "activation", "KIND", "where the model's configuration does not say", &activation, 0, 0, activation_names, &activation_given },
+	OPT_CHOICE(0, "activation", "KIND", &activation, activation_names, "where the model's configuration does not say"),
 	OPT_INT(0, "text-heads", "N", &text_heads, 0, 1024, "likewise; 0: as configured, else width / 64 [0]"),
 	OPT_INT(0, "heads", "N", &heads, 0, 1024, "of the image tower, if adds-pyramid is told them: it is one model then [0]"),
 	OPT_NUM(0, "eps", "X", &eps, 0, 1, "epsilon of layer norms; 0: as configured [0]"),
@@ -127,7 +127,7 @@ clip_options(void)
 		                           .heads = (int)heads,
 		                           .text_heads = (int)text_heads,
 		                           .eps = (float)eps,
-		                           .activation = activation_given ? (int)activations[activation] : -1 };
+		                           .activation = cmd_given("activation") ? (int)activations[activation] : -1 };
 }
 
 /* ---- tokens ---- */
@@ -410,6 +410,7 @@ check_options(void)
 {
 	const char *of_environment = getenv("ADDS_MODEL");
 
+	cmd_device(device);
 	if (show_tokens && (update || strcmp(output, "-") != 0))
 		usage("--show-tokens prints on standard output: it does not go with --%s", update ? "update" : "output");
 	if (!show_tokens)

@@ -418,14 +418,19 @@ own_score_header(void)
 static void
 check_options(int to_stdout)
 {
-	if (!labels_path && (checkpoint || zero_shot || context_path || no_visual_update || output || no_metrics))
+	static const char metrics[] = "json per-label unseen ap empty min-positives top at";
+
+	if (!labels_path && (checkpoint || zero_shot || context_path || no_visual_update || output || no_metrics || cmd_given("read")))
 		usage("-t LABELS is missing: without it there are only scores to measure");
-	if (context_path && zero_shot)
-		usage("--context is for a checkpoint's visual branch: --zero-shot has none");
 	if (zero_shot && checkpoint)
 		usage("-c and --zero-shot exclude each other");
-	if (no_metrics && (json_path || table_path))
-		usage("--no-metrics excludes --json and --per-label");
+	if (zero_shot)
+		cmd_refuse("context no-visual-update", "is for a checkpoint's visual branch: --zero-shot has none");
+	if (no_metrics)
+		cmd_refuse(metrics, "is about metrics, and --no-metrics wants none");
+	if (to_stdout && !json_path && !table_path)
+		cmd_refuse(metrics, "is about metrics, and standard output carries the score stream: use -o, --json or --per-label");
+	cmd_device(device);
 	if (to_stdout && ((json_path && strcmp(json_path, "-") == 0) || (table_path && strcmp(table_path, "-") == 0)))
 		usage("standard output carries the score stream: name a file for the metrics, or use -o");
 	if (output && ((json_path && strcmp(json_path, output) == 0) || (table_path && strcmp(table_path, output) == 0)))

@@ -255,6 +255,10 @@ main(int argc, char **argv)
 		usage("which pictures? name folders or files, or use --files-from");
 	if (nul && !files_from)
 		usage("-0 speaks of the list of --files-from");
+	if (!split && !shard)
+		cmd_refuse("by", "says what --split or --shard hashes: neither is there");
+	if (!tables.n)
+		cmd_refuse("supercategories", "goes with --labels FILE: a COCO file has them");
 	parse_split(&run.from, &run.to);
 	parse_shard(&run.shard, &run.shards);
 	cmd_output(output);

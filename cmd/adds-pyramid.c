@@ -17,7 +17,7 @@ static const char *const on_errors[] = { "skip", "stop", NULL };
 static struct adds_error err;
 static const char *model_path, *output = "-", *device = "auto", *cache_path, *cache_size = "16G";
 static int fit = ADDS_FIT_PAD, tokens = ADDS_TOKENS_ALL, dtype, precision, activation, on_error;
-static int reference, strict, dry_run, levels_given, image_size_given, heads_given, eps_given, max_pixels_given;
+static int reference, strict, dry_run;
 static long long levels = 2, side, image_size, pool = 4, threads, batch, max_pixels = ADDS_PICTURE_MAX_PIXELS;
 static long long level = 1, heads, text_heads;
 static double eps;
@@ -28,21 +28,21 @@ static const struct opt opts[] = {
 	OPT_STR('o', "output", "FILE", &output, "write here [standard output]"),
 	OPT_FLAG(0, "dry-run", &dry_run, "print what size the stream will have, and write nothing"),
 	OPT_GROUP("the pyramid"),
-	{ OPT_K_INT, 0, "levels", "N", "levels of side S, 2S, 4S, ...; S is the model's side [2]", &levels, 1, ADDS_PYRAMID_MAX_LEVELS, NULL, &levels_given },
+	OPT_INT(0, "levels", "N", &levels, 1, ADDS_PYRAMID_MAX_LEVELS, "levels of side S, 2S, 4S, ...; S is the model's side [2]"),
 	OPT_INT(0, "side", "PX", &side, 1, ADDS_PICTURE_MAX_FIT, "the top level's side instead; S, 2S, ... below it"),
-	{ OPT_K_INT, 0, "image-size", "PX", "change S itself [the model's]", &image_size, 16, 4096, NULL, &image_size_given },
+	OPT_INT(0, "image-size", "PX", &image_size, 16, 4096, "change S itself [the model's]"),
 	OPT_CHOICE(0, "fit", "HOW", &fit, adds_fit_names, "white margins, centre crop, or distorted to a square [pad]"),
 	OPT_FLAG(0, "reference", &reference, "decode as Pillow and OpenCLIP do: EXIF ignored, alpha dropped"),
-	{ OPT_K_INT, 0, "max-pixels", "N", "refuse larger pictures [200000000]", &max_pixels, 1, 1e10, NULL, &max_pixels_given },
+	OPT_INT(0, "max-pixels", "N", &max_pixels, 1, 1e10, "refuse larger pictures [200000000]"),
 	OPT_GROUP("tokens"),
 	OPT_CHOICE(0, "tokens", "WHICH", &tokens, adds_tokens_names, "a tile's class token, its patches, or both [all]"),
 	OPT_INT(0, "pool", "K", &pool, 1, 256, "average windows of K x K patches, 1: none [4]"),
 	OPT_CHOICE(0, "dtype", "TYPE", &dtype, dtypes, "how tokens are stored [f16]"),
 	OPT_GROUP("the model, where its folder does not tell"),
-	{ OPT_K_INT, 0, "heads", "N", "attention heads of the image tower", &heads, 1, 1024, NULL, &heads_given },
+	OPT_INT(0, "heads", "N", &heads, 1, 1024, "attention heads of the image tower"),
 	OPT_INT(0, "text-heads", "N", &text_heads, 0, 1024, "of the text tower, if adds-encode-text is told them: it is one model then [0]"),
 	OPT_CHOICE(0, "activation", "NAME", &activation, activations, "its activation [model]"),
-	{ OPT_K_NUM, 0, "eps", "X", "epsilon of its layer norms", &eps, 1e-12, 1, NULL, &eps_given },
+	OPT_NUM(0, "eps", "X", &eps, 1e-12, 1, "epsilon of its layer norms"),
 	OPT_GROUP("computing"),
 	OPT_CHOICE(0, "precision", "P", &precision, precisions, "of matrix products; auto is bf16 where the device has it [auto]"),
 	OPT_STR(0, "device", "NAME", &device, "auto, cpu, cuda or cuda:N [auto]"),
@@ -123,17 +123,17 @@ add_provenance(struct adds_message *header, const struct adds_settings *s)
 	cJSON_AddNumberToObject(o, "pool", (double)pool);
 	cJSON_AddStringToObject(o, "dtype", dtypes[dtype]);
 	cJSON_AddStringToObject(o, "precision", adds_precision_names[s->precision]);
-	if (image_size_given)
+	if (cmd_given("image-size"))
 		cJSON_AddNumberToObject(o, "image-size", (double)image_size);
 	if (reference)
 		cJSON_AddNumberToObject(o, "reference", 1);
-	if (max_pixels_given)
+	if (cmd_given("max-pixels"))
 		cJSON_AddNumberToObject(o, "max-pixels", (double)max_pixels);
-	if (heads_given)
+	if (cmd_given("heads"))
 		cJSON_AddNumberToObject(o, "heads", (double)heads);
 	if (activation)
 		cJSON_AddStringToObject(o, "activation", activations[activation]);
-	if (eps_given)
+	if (cmd_given("eps"))
 		cJSON_AddNumberToObject(o, "eps", eps);
 	if (adds_provenance_add(header, "adds-pyramid", o, &err) < 0)
 		die("%s", err.msg);
@@ -302,12 +302,33 @@ finish(struct adds_forward *f)
 }
 
 static int
+is_file(const char *path)
+{
+	struct stat st;
+
+	return path && stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+static void
+check_options(void)
+{
+	if (cmd_given("levels") && side)
+		usage("--levels and --side are two ways to say the same: give one");
+	if (tokens == ADDS_TOKENS_CLS)
+		cmd_refuse("pool", "averages patches: --tokens cls has none");
+	if (!cache_path)
+		cmd_refuse("cache-size", "goes with --cache FOLDER");
+	else if (is_file(cache_path))
+		cmd_refuse("cache-size", "limits a folder: --cache names a file");
+	cmd_device(device);
+}
+
+static int
 run(struct adds_settings *s, const char *input)
 {
 	struct adds_forward f = { .settings = s, .batch = (int)batch, .stop = on_error, .output = output };
 	const uint64_t limit = parse_size(cache_size);
-	struct stat st;
-	const int cache_is_stream = cache_path && stat(cache_path, &st) == 0 && S_ISREG(st.st_mode);
+	const int cache_is_stream = is_file(cache_path);
 	struct backend *b;
 	struct adds_message *header;
 
@@ -366,8 +387,7 @@ main(int argc, char **argv)
 	              "Encodes the pictures of an index stream: a feature stream with the tokens of their tiles.");
 	if (argc - i > 1)
 		usage("one index stream at a time: '%s' is one too many (adds-cat joins them)", argv[i + 1]);
-	if (levels_given && side)
-		usage("--levels and --side are two ways to say the same: give one");
+	check_options();
 	input = i < argc ? argv[i] : "-";
 	if (dry_run)
 		plan_only(&settings, input);

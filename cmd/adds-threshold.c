@@ -18,31 +18,30 @@ static const char *const formats[] = { "jsonl", "tsv", "txt", NULL };
 static struct adds_error err;
 static const char *output = "-", *thresholds_path, *exclude_path, *undo_path;
 static struct opt_list excluded_names;
-static int method, method_given, mcut, no_parents, fallback_global, uncalibrated, strict;
-static long long min_positives, top, threads;
+static int method, mcut, no_parents, fallback_global, uncalibrated, strict;
+static long long min_positives = 5, top, threads;
 static double target = -1, fixed = NAN;
-static int fixed_given, format_given;
 static struct tagout_options out = { TAGOUT_JSONL, ", ", "adds-sidecars.jsonl", 0, 0, 0 };
 
 /* clang-format off */
 static const struct opt opts[] = {
 	OPT_STR('o', "output", "FILE", &output, "write here [standard output]"),
 	OPT_GROUP("fitting (the default): scores of labelled pictures in, a thresholds file out"),
-	{ OPT_K_CHOICE, 0, "fit", "METHOD", "what each threshold is best for [f1]", &method, 0, 0, methods, &method_given },
+	OPT_CHOICE(0, "fit", "METHOD", &method, methods, "what each threshold is best for [f1]"),
 	OPT_NUM(0, "target", "X", &target, 0, 1, "the precision or the recall to keep, with --fit precision or recall"),
 	OPT_INT(0, "min-positives", "N", &min_positives, 1, 1e9, "labels with fewer take the global threshold [5]"),
 	OPT_INT('j', "threads", "N", &threads, 0, 1024, "0: all cores [0]"),
 	OPT_GROUP("applying: scores in, tags out"),
 	OPT_STR(0, "apply", "FILE", &thresholds_path, "apply a thresholds file"),
 	OPT_FLAG(0, "fallback-global", &fallback_global, "apply its global threshold to scores it was not fitted on"),
-	{ OPT_K_NUM, 0, "threshold", "X", "tags with a probability (or cosine) >= X, without a file", &fixed, -1, 1, NULL, &fixed_given },
+	OPT_NUM(0, "threshold", "X", &fixed, -1, 1, "tags with a probability (or cosine) >= X, without a file"),
 	OPT_FLAG(0, "uncalibrated", &uncalibrated, "let --threshold take the sigmoid of uncalibrated logits for a probability"),
 	OPT_INT(0, "top", "K", &top, 1, 1e9, "at most the best K tags a picture"),
 	OPT_FLAG(0, "mcut", &mcut, "tags above the largest gap in the picture's scores"),
 	OPT_LIST(0, "exclude", "NAME", &excluded_names, "never give this tag; may be given several times"),
 	OPT_STR(0, "exclude-from", "FILE", &exclude_path, "never give these tags, one a line"),
 	OPT_FLAG(0, "no-parents", &no_parents, "a tag does not bring the tags above it in the hierarchy"),
-	{ OPT_K_CHOICE, 0, "format", "FORM", "JSON Lines, tab-separated lines, or a text file beside each picture [jsonl]", &out.format, 0, 0, formats, &format_given },
+	OPT_CHOICE(0, "format", "FORM", &out.format, formats, "JSON Lines, tab-separated lines, or a text file beside each picture [jsonl]"),
 	OPT_FLAG(0, "strict", &strict, "exit 1 if there were error records"),
 	OPT_GROUP("text files beside pictures (--format txt)"),
 	OPT_STR(0, "separator", "TEXT", &out.separator, "between tags [', ']"),
@@ -70,7 +69,7 @@ fit(struct adds_reader *r)
 	if (adds_scores_read(&scores, r, &err) < 0)
 		die("%s", err.msg);
 	if (adds_thresholds_fit(&t, &scores, (enum adds_fit_method)method, target < 0 ? 0 : target,
-	                        min_positives ? min_positives : 5,
+	                        min_positives,
 	                        threads ? (int)threads : (int)sysconf(_SC_NPROCESSORS_ONLN), &err) < 0)
 		die("%s: %s", adds_reader_name(r), err.msg);
 	if (!isfinite(t.global.threshold))
@@ -140,10 +139,10 @@ make_cuts(const struct adds_score_header *h)
 	float *cut;
 	size_t i;
 
-	if (!thresholds_path && !fixed_given)
+	if (!thresholds_path && !isfinite(fixed))
 		return NULL;
 	cut = cmd_alloc(L, sizeof(*cut));
-	for (i = 0; fixed_given && i < L; i++)
+	for (i = 0; isfinite(fixed) && i < L; i++)
 		cut[i] = fixed_score(h);
 	if (!thresholds_path)
 		return cut;
@@ -230,32 +229,37 @@ check_fitting(void)
 		usage("--fit %s needs --target", methods[method]);
 	if (!needs_target && target >= 0)
 		usage("--target goes with --fit precision or --fit recall");
-	if (format_given || excluded_names.n || exclude_path || no_parents || uncalibrated)
-		usage("--format, --exclude, --exclude-from, --no-parents and --uncalibrated are for tags: say --apply, --threshold, --top or --mcut");
+	cmd_refuse("format exclude exclude-from no-parents uncalibrated separator replace-ext append overwrite ledger",
+	           "is for tags: say --apply, --threshold, --top or --mcut");
 }
 
 static void
 check_applying(void)
 {
-	if (method_given || target >= 0 || min_positives)
-		usage("--fit, --target and --min-positives make thresholds; --apply, --threshold, --top and --mcut use them");
-	if (thresholds_path && fixed_given)
+	cmd_refuse("fit target min-positives", "makes thresholds; --apply, --threshold, --top and --mcut use them");
+	if (thresholds_path && isfinite(fixed))
 		usage("--apply and --threshold exclude each other");
 	if (out.append && out.overwrite)
 		usage("--append and --overwrite exclude each other");
-	if ((out.append || out.overwrite || out.replace_ext) && out.format != TAGOUT_TXT)
-		usage("--append, --overwrite and --replace-ext go with --format txt");
+	if (!isfinite(fixed))
+		cmd_refuse("uncalibrated", "goes with --threshold");
+	if (out.format != TAGOUT_TXT)
+		cmd_refuse("separator replace-ext append overwrite ledger", "goes with --format txt");
 	if (strcmp(output, "-") && out.format == TAGOUT_TXT)
 		usage("--format txt writes beside the pictures: there is nothing for -o");
-	if (!*out.separator)
-		usage("--separator: empty");
 }
 
 static void
 check_options(int applying, const char *input)
 {
-	if (undo_path && (applying || method_given || format_given || strcmp(output, "-") || input))
+	if (undo_path && (applying || strcmp(output, "-") || input))
 		usage("--undo LEDGER goes alone");
+	if (undo_path) {
+		cmd_refuse("fit target min-positives fallback-global uncalibrated exclude exclude-from no-parents format strict "
+		           "separator replace-ext append overwrite ledger",
+		           "does not go with --undo");
+		return;
+	}
 	if (fallback_global && !thresholds_path)
 		usage("--fallback-global goes with --apply");
 	if (applying)
@@ -278,7 +282,7 @@ main(int argc, char **argv)
 	if (argc - i > 1)
 		usage("one input at most: join streams with cat");
 	in = i < argc ? argv[i] : NULL;
-	applying = thresholds_path || fixed_given || top || mcut;
+	applying = thresholds_path || isfinite(fixed) || top || mcut;
 	check_options(applying, in);
 	if (undo_path)
 		cmd_exit(undo() ? CMD_FAILED : CMD_DONE);

@@ -302,8 +302,6 @@ check_options(const struct cat_options *o)
 		usage("--import %s needs --labels FILE: one name a line", adds_kind_name((enum adds_kind)o->import));
 	if (o->target_file && !o->label_file)
 		usage("--targets needs --labels FILE: one name a line, in the order of the columns");
-	if (o->target_file && o->import == ADDS_KIND_LABELS)
-		usage("--targets are of pictures, not of labels");
 }
 
 static void

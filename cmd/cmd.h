@@ -32,6 +32,13 @@ void cmd_wait_briefly(char **argv);
  * usage line, summary one sentence for --help. Returns the index of the first operand. */
 int cmd_parse(int argc, char **argv, const struct opt *opts, const char *synopsis, const char *summary);
 
+/* Did the option of this long name stand on the command line? */
+int cmd_given(const char *name);
+
+/* Wrong usage where one of these options was given: names are long ones with spaces between, why is what
+ * follows the name in the sentence. For options that would have no effect. */
+void cmd_refuse(const char *names, const char *why);
+
 /* "name: text" on stderr; die ends with CMD_FAILED, usage with CMD_USAGE and a hint at --help. */
 __attribute__((format(printf, 1, 2), noreturn)) void die(const char *fmt, ...);
 __attribute__((format(printf, 1, 2), noreturn)) void usage(const char *fmt, ...);
@@ -42,6 +49,9 @@ __attribute__((format(printf, 1, 2))) void say(const char *fmt, ...); /* only wi
  * terminal; returns path. */
 const char *cmd_input(const char *path);
 const char *cmd_output(const char *path);
+
+/* Wrong usage if --device names no device, whether there is one or not. */
+void cmd_device(const char *name);
 
 /* The model that -m names, else ADDS_MODEL; without either, wrong usage. */
 const char *cmd_model(const char *given);

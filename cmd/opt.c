@@ -14,6 +14,8 @@ enum { MAX_OPTS = 96,
        LONG_BASE = 1000 };
 
 static const char *the_synopsis, *the_name;
+static const struct opt *the_table;
+static char given[MAX_OPTS]; /* by place in the table */
 
 void cmd_opt_name(const char *name);
 
@@ -136,8 +138,7 @@ append(struct opt_list *list, const char *arg)
 static void
 set(const struct opt *o, const char *arg)
 {
-	if (o->given)
-		*o->given = 1;
+	given[o - the_table] = 1;
 	switch (o->kind) {
 	case OPT_K_FLAG:
 		*(int *)o->to = 1;
@@ -152,6 +153,8 @@ set(const struct opt *o, const char *arg)
 		set_num(o, arg);
 		break;
 	case OPT_K_STR:
+		if (!*arg)
+			usage("--%s: the value is empty", o->name);
 		*(const char **)o->to = arg;
 		break;
 	case OPT_K_CHOICE:
@@ -177,10 +180,10 @@ translate(const struct opt *opts, struct option *longs, char *shorts, const stru
 	for (o = opts; o->kind != OPT_K_END; o++) {
 		const int takes = o->kind != OPT_K_FLAG && o->kind != OPT_K_COUNT;
 
+		if (o - opts == MAX_OPTS - 3)
+			die("too many options in the table");
 		if (o->kind == OPT_K_GROUP)
 			continue;
-		if (n == MAX_OPTS - 3)
-			die("too many options in the table");
 		longs[n] = (struct option){ o->name, takes ? required_argument : no_argument, NULL, LONG_BASE + n };
 		of[n++] = o;
 		if (o->letter) {
@@ -244,6 +247,7 @@ cmd_parse(int argc, char **argv, const struct opt *opts, const char *synopsis, c
 	int c, i;
 
 	the_synopsis = synopsis;
+	the_table = opts;
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
 		if (c == 'h') {
@@ -265,4 +269,29 @@ cmd_parse(int argc, char **argv, const struct opt *opts, const char *synopsis, c
 		set(of[i], optarg);
 	}
 	return optind;
+}
+
+int
+cmd_given(const char *name)
+{
+	const struct opt *o;
+
+	for (o = the_table; o->kind != OPT_K_END; o++)
+		if (o->kind != OPT_K_GROUP && strcmp(o->name, name) == 0)
+			return given[o - the_table];
+	die("no option --%s", name);
+}
+
+void
+cmd_refuse(const char *names, const char *why)
+{
+	char name[64];
+	size_t n;
+
+	for (; *names; names += n + (names[n] == ' ')) {
+		n = strcspn(names, " ");
+		snprintf(name, sizeof(name), "%.*s", (int)n, names);
+		if (cmd_given(name))
+			usage("--%s %s", name, why);
+	}
 }

@@ -29,21 +29,20 @@ struct opt {
 	void *to;
 	double lo, hi;
 	const char *const *choices;
-	int *given; /* set to 1 when the option stands on the command line; may be NULL */
 };
 
 /* clang-format off */
-#define OPT_GROUP(title) { OPT_K_GROUP, 0, NULL, NULL, title, NULL, 0, 0, NULL, NULL }
-#define OPT_FLAG(c, name, to, help) { OPT_K_FLAG, c, name, NULL, help, to, 0, 0, NULL, NULL }
-#define OPT_COUNT(c, name, to, help) { OPT_K_COUNT, c, name, NULL, help, to, 0, 0, NULL, NULL }
-#define OPT_INT(c, name, value, to, lo, hi, help) { OPT_K_INT, c, name, value, help, to, lo, hi, NULL, NULL }
-#define OPT_NUM(c, name, value, to, lo, hi, help) { OPT_K_NUM, c, name, value, help, to, lo, hi, NULL, NULL }
-#define OPT_STR(c, name, value, to, help) { OPT_K_STR, c, name, value, help, to, 0, 0, NULL, NULL }
-#define OPT_CHOICE(c, name, value, to, list, help) { OPT_K_CHOICE, c, name, value, help, to, 0, 0, list, NULL }
-#define OPT_LIST(c, name, value, to, help) { OPT_K_LIST, c, name, value, help, to, 0, 0, NULL, NULL }
+#define OPT_GROUP(title) { OPT_K_GROUP, 0, NULL, NULL, title, NULL, 0, 0, NULL }
+#define OPT_FLAG(c, name, to, help) { OPT_K_FLAG, c, name, NULL, help, to, 0, 0, NULL }
+#define OPT_COUNT(c, name, to, help) { OPT_K_COUNT, c, name, NULL, help, to, 0, 0, NULL }
+#define OPT_INT(c, name, value, to, lo, hi, help) { OPT_K_INT, c, name, value, help, to, lo, hi, NULL }
+#define OPT_NUM(c, name, value, to, lo, hi, help) { OPT_K_NUM, c, name, value, help, to, lo, hi, NULL }
+#define OPT_STR(c, name, value, to, help) { OPT_K_STR, c, name, value, help, to, 0, 0, NULL }
+#define OPT_CHOICE(c, name, value, to, list, help) { OPT_K_CHOICE, c, name, value, help, to, 0, 0, list }
+#define OPT_LIST(c, name, value, to, help) { OPT_K_LIST, c, name, value, help, to, 0, 0, NULL }
 #define OPT_QUIET OPT_COUNT('q', "quiet", &cmd_quiet, "no warnings; twice: no errors either")
 #define OPT_VERBOSE OPT_COUNT('v', "verbose", &cmd_verbose, "say what is read and chosen, and the cost at the end")
-#define OPT_END { OPT_K_END, 0, NULL, NULL, NULL, NULL, 0, 0, NULL, NULL }
+#define OPT_END { OPT_K_END, 0, NULL, NULL, NULL, NULL, 0, 0, NULL }
 /* clang-format on */
 
 #endif

@@ -7,11 +7,9 @@
 
 #include "train.h"
 
-enum { MAX_TABLE = 80,
-       ROWS = 16384 };
+enum { ROWS = 16384 };
 
 static struct train_args a;
-static int given[MAX_TABLE];
 static int recipe;
 
 static const char *const methods[] = { "both", "ridge", "decoder", NULL };
@@ -22,7 +20,7 @@ static const char *const precisions[] = { "f32", "bf16", NULL };
 static const char *const recipes[] = { "default", "seed", NULL };
 
 /* clang-format off */
-static struct opt table[MAX_TABLE] = {
+static const struct opt table[] = {
 	OPT_GROUP("Input and output"),
 	OPT_STR('m', "model", "PATH", &a.model, "without -t: encode the pictures' vocabulary with this model [$ADDS_MODEL]"),
 	OPT_STR('t', "labels", "FILE", &a.labels, "label stream; its order is the order of everything"),
@@ -116,21 +114,15 @@ set_defaults(void)
 	};
 }
 
-static struct opt *
+static const struct opt *
 find(const char *name)
 {
-	struct opt *o;
+	const struct opt *o;
 
 	for (o = table; o->kind != OPT_K_END; o++)
 		if (o->kind != OPT_K_GROUP && strcmp(o->name, name) == 0)
 			return o;
 	die("no option --%s", name);
-}
-
-static int
-is_given(const char *name)
-{
-	return *find(name)->given;
 }
 
 /* a default of the recipe, for what does not stand on the command line */
@@ -139,7 +131,7 @@ recipe_number(const char *name, double value)
 {
 	const struct opt *o = find(name);
 
-	if (*o->given)
+	if (cmd_given(name))
 		return;
 	if (o->kind == OPT_K_INT)
 		*(long long *)o->to = (long long)value;
@@ -179,25 +171,46 @@ recipe_of_the_seed(void)
 
 	for (i = 0; i < sizeof(values) / sizeof(*values); i++)
 		recipe_number(values[i].name, values[i].value);
-	if (!is_given("prior"))
+	if (!cmd_given("prior"))
 		a.no_prior = 1;
 }
 
 static void
 check_combinations(void)
 {
-	if (a.prior && a.no_prior && is_given("no-prior"))
+	if (a.prior && a.no_prior && cmd_given("no-prior"))
 		usage("--prior and --no-prior cannot both be given");
-	if (a.val && is_given("val-split"))
+	if (a.val && cmd_given("val-split"))
 		usage("--val and --val-split cannot both be given");
-	if (a.resume && is_given("recipe"))
+	if (a.resume && cmd_given("recipe"))
 		usage("--recipe cannot be given with --resume: the run keeps its options");
 	if (a.val && strcmp(a.val, "-") == 0 && strcmp(a.input, "-") == 0 && !a.resume)
 		usage("features and --val cannot both come from standard input");
 	if (a.warmup >= 1 && a.warmup != floor(a.warmup))
 		usage("--warmup: '%g' is neither a share below 1 nor a number of steps", a.warmup);
-	if (!*a.out)
-		usage("--output: the name of a folder is needed");
+	if (a.labels)
+		cmd_refuse("model", "is there to encode labels without -t: give one");
+	cmd_device(a.device);
+}
+
+/* options that belong to another method, or to another loss */
+static void
+check_method(void)
+{
+	static const char decoder[] = "layers heads ff dropout init prior no-prior prior-scale prior-bias no-visual-update "
+	                              "loss gamma-pos gamma-neg asl-clip full-gradient label-budget "
+	                              "recipe epochs lr head-lr weight-decay schedule warmup clip-norm ema keep-every";
+
+	if (a.method == ADDS_METHOD_RIDGE)
+		cmd_refuse(decoder, "is about the decoder: --method ridge has none");
+	if (a.method == ADDS_METHOD_DECODER)
+		cmd_refuse("strict-zero-shot", "is about the ridge: --method decoder has none");
+	if (a.no_prior)
+		cmd_refuse("prior-scale prior-bias", "is about the prior: there is none");
+	if (a.loss == 2)
+		cmd_refuse("gamma-pos gamma-neg full-gradient", "is about focusing: --loss bce does none");
+	if (a.loss)
+		cmd_refuse("asl-clip", "goes with --loss asl");
 }
 
 void
@@ -206,8 +219,6 @@ train_parse(struct train_args *args, int argc, char **argv, int ranks)
 	int i;
 
 	set_defaults();
-	for (i = 0; table[i].kind != OPT_K_END; i++)
-		table[i].given = given + i;
 	i = cmd_parse(argc, argv, table, "[-qv] [options] [FILE]",
 	              "Learns labels from the features in FILE (or standard input): a closed-form ridge, the dual-modal decoder, their blend.");
 	if (argc - i > 1)
@@ -217,6 +228,8 @@ train_parse(struct train_args *args, int argc, char **argv, int ranks)
 	if (recipe == 1)
 		recipe_of_the_seed();
 	check_combinations();
+	if (!a.resume)
+		check_method();
 	if (a.accumulate == 0 && !a.resume)
 		a.accumulate = ranks;
 	*args = a;
@@ -309,7 +322,7 @@ train_take_config(struct train_args *args, const cJSON *config, const char *run)
 
 		if (!value)
 			die("%s/config.json: /options/%s is missing: start anew with --replace", run, kept[i]);
-		if (*o->given)
+		if (cmd_given(kept[i]))
 			refuse_change(o, value, run);
 		if (!take_value(o, value))
 			die("%s/config.json: /options/%s has a value that cannot be", run, kept[i]);

@@ -22,6 +22,13 @@ cuda_number(const char *device)
 	return *end || n > 4095 ? -1 : (int)n;
 }
 
+int
+backend_is_name(const char *device)
+{
+	return strcmp(device, "auto") == 0 || strcmp(device, "cpu") == 0 ||
+	       (strncmp(device, "cuda", 4) == 0 && cuda_number(device) >= 0);
+}
+
 struct backend *
 backend_open(const char *device, int threads, char *why, size_t n, struct adds_error *err)
 {
@@ -30,14 +37,14 @@ backend_open(const char *device, int threads, char *why, size_t n, struct adds_e
 
 	if (why && n)
 		*why = '\0';
-	if (strcmp(device, "cpu") == 0)
-		return cpu_open(threads, err);
-	if (strncmp(device, "cuda", 4) == 0 && cuda_number(device) >= 0)
-		return cuda_open(cuda_number(device), threads, err);
-	if (strcmp(device, "auto") != 0) {
+	if (!backend_is_name(device)) {
 		adds_fail(err, ADDS_EARG, "no device '%s': use auto, cpu, cuda or cuda:N", device);
 		return NULL;
 	}
+	if (strcmp(device, "cpu") == 0)
+		return cpu_open(threads, err);
+	if (strcmp(device, "auto") != 0)
+		return cuda_open(cuda_number(device), threads, err);
 	if ((b = cuda_open(0, threads, &reason)))
 		return b;
 	if (why && n)

@@ -300,6 +300,8 @@ struct backend {
 /* device: "auto", "cpu", "cuda", "cuda:N". threads 0: all cores. NULL on failure. "auto" takes CUDA when there is a GPU and the
  * program was built with it, else the CPU; why (size n, may be NULL) gets the reason for falling back, or "". */
 struct backend *backend_open(const char *device, int threads, char *why, size_t n, struct adds_error *err);
+/* Is it auto, cpu, cuda or cuda:N? */
+int backend_is_name(const char *device);
 void backend_close(struct backend *b);
 
 /* The precision that products asked for in p will really have; AUTO is the best that keeps cosine ≥ 0.999: bf16 where the

@@ -222,7 +222,7 @@ t 'a value with two meanings, a model without a name' 2 <<'X'
 adds-cat --import features --npy two.npy --paths two.txt --labels two.txt --targets two.npy --positive 0 --model-name m -o two.adds; test $? -eq 2 || exit
 adds-cat --import features --npy two.npy --paths two.txt --model-name '' -o two.adds
 X
-has err '*0 is both --positive and --negative: name all three lists*--model-name NAME*'
+has err '*0 is both --positive and --negative: name all three lists*--model-name: the value is empty*'
 t 'names that cannot be lines: no array is left alone' 1 <<'X'
 mkstream --kind features --records 3 --prefix "$(printf 'a\nb')" -o lines.adds && adds-cat --npy lines.npy --paths lines.txt lines.adds; rc=$?; ls lines.npy; exit $rc
 X

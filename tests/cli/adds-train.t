@@ -65,7 +65,7 @@ adds-train --method decoder -t o.adds -o early <late
 test $? -eq 1 && test ! -e early && kill $!
 X
 has err "adds-train: <stdin>: *come from model 'test-model'*"
-t 'a device that is not there' 1 <<'X'
+t 'a device that is none' 2 <<'X'
 adds-train $o --device abacus f.adds
 X
 has err '*abacus*'
@@ -143,8 +143,8 @@ printf 'label1\nlabel2\nno such label\n' >hold && adds-train -v $o --holdout-lab
 X
 has err '*10 labels trained, 2 held out*'
 t 'other losses, schedules and starts' 0 <<'X'
-adds-train -q $o --loss focal --schedule cosine --init random --heads 4 --clip-norm 1 --ema 0.9 -o r1 f.adds &&
-adds-train -q $o --loss bce --schedule constant --warmup 5 --layers 1 --prior --full-gradient --label-budget 4 -o r2 f.adds &&
+adds-train -q $o --loss focal --full-gradient --schedule cosine --init random --heads 4 --clip-norm 1 --ema 0.9 -o r1 f.adds &&
+adds-train -q $o --loss bce --schedule constant --warmup 5 --layers 1 --prior --label-budget 4 -o r2 f.adds &&
 adds-train -q $o --recipe seed --heads 4 --layers 2 -o r3 f.adds && grep -q '"gamma-pos":1' r3/config.json && grep -q '"lr":1e-05' r3/config.json
 X
 t '--accumulate: the same labels, dropout and loss of a step, but for rounding; other bits in the end' 0 <<'X'
