@@ -4,20 +4,17 @@
 #include <math.h>
 
 #include "cpu.h"
+#include "simd.h"
 
 enum {
 	PIECE = 4096, /* parameters that one thread takes at a time */
 };
 
-struct step {
-	float decay, size, beta1, rest1, beta2, rest2, root, eps, grad_scale, ema, ema_rest;
-};
-
-static struct step
+static struct adamw_step
 step_of(const struct adamw_group *g, const struct adamw_args *a)
 {
 	const double bias1 = 1 - pow(a->beta1, (double)a->step), bias2 = 1 - pow(a->beta2, (double)a->step);
-	const struct step s = {
+	const struct adamw_step s = {
 		.decay = (float)(1 - (double)g->lr * (double)g->weight_decay),
 		.size = (float)((double)g->lr / bias1),
 		.beta1 = (float)a->beta1,
@@ -34,37 +31,22 @@ step_of(const struct adamw_group *g, const struct adamw_args *a)
 	return s;
 }
 
-static void
-adamw_piece(float *w, const float *g, float *m, float *v, float *e, const struct step *s, int64_t n)
-{
-	int64_t i;
-
-	for (i = 0; i < n; i++) {
-		const float d = g[i] * s->grad_scale;
-
-		m[i] = m[i] * s->beta1 + s->rest1 * d;
-		v[i] = v[i] * s->beta2 + s->rest2 * d * d;
-		w[i] = w[i] * s->decay - s->size * (m[i] / (sqrtf(v[i]) / s->root + s->eps));
-	}
-	for (i = 0; e && i < n; i++)
-		e[i] = e[i] * s->ema + s->ema_rest * w[i];
-}
-
 int
 cpu_adamw(struct backend *b, float *w, const float *g, float *m, float *v, float *e, const struct adamw_group *groups,
           int64_t n, const struct adamw_args *args, struct adds_error *err)
 {
+	const struct simd *simd = cpu_state(b)->simd;
 	float *mean = args->ema > 0 ? e : NULL;
 	int64_t i, p;
 
 	(void)err;
 	for (i = 0; i < n; i++) {
-		const struct step s = step_of(&groups[i], args);
+		const struct adamw_step s = step_of(&groups[i], args);
 		const int64_t end = groups[i].end;
 
 #pragma omp parallel for num_threads(cpu_threads(b, end - groups[i].begin))
 		for (p = groups[i].begin; p < end; p += PIECE)
-			adamw_piece(w + p, g + p, m + p, v + p, mean ? mean + p : NULL, &s, min_i64(PIECE, end - p));
+			simd->adamw(w + p, g + p, m + p, v + p, mean ? mean + p : NULL, &s, min_i64(PIECE, end - p));
 	}
 	return 0;
 }

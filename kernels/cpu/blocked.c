@@ -13,6 +13,7 @@ enum {
 	WIDEST = 32,     /* panel */
 	ONCE = 64 << 20, /* bytes of panels packed beforehand, at most */
 	SHARE = 1 << 19, /* multiplications that are worth a thread */
+	ALIAS = 4096,    /* bytes: rows so far apart, or a multiple, share places in the caches */
 };
 
 struct room {
@@ -59,23 +60,15 @@ static void
 pack_rows(float *y, const struct blocked *w, int64_t r0, int64_t rows, int64_t l0, int64_t k)
 {
 	const char *a = (const char *)w->a + (size_t)(r0 * w->ai + l0 * w->aj) * dtype_size(w->at);
-	enum { LINES = 16 }; /* columns of A that are turned into rows at a time: a cache line of each row */
-	float line[LINES][ROWS];
-	int64_t r, l, i, n;
+	float line[ROWS];
+	int64_t r, l;
 
-	if (w->aj == 1) {
+	for (r = 0; w->aj == 1 && r < rows; r++)
+		cpu_load(y + r * DEEP, a + (size_t)(r * w->ai) * dtype_size(w->at), w->at, k);
+	for (l = 0; w->aj != 1 && l < k; l++) {
+		cpu_load(line, a + (size_t)(l * w->aj) * dtype_size(w->at), w->at, rows);
 		for (r = 0; r < rows; r++)
-			cpu_load(y + r * DEEP, a + (size_t)(r * w->ai) * dtype_size(w->at), w->at, k);
-		return;
-	}
-	assert(w->ai == 1);
-	for (l = 0; l < k; l += n) {
-		n = min_i64(LINES, k - l);
-		for (i = 0; i < n; i++)
-			cpu_load(line[i], a + (size_t)((l + i) * w->aj) * dtype_size(w->at), w->at, rows);
-		for (r = 0; r < rows; r++)
-			for (i = 0; i < n; i++)
-				y[r * DEEP + l + i] = line[i][r];
+			y[r * DEEP + l] = line[r];
 	}
 }
 
@@ -83,25 +76,47 @@ struct block {
 	int64_t r0, rows, j0, panels; /* rows of C, panels of B */
 };
 
+/* A's part of a block, as the inner loops read it */
+struct part {
+	const float *a;
+	int64_t ld; /* 0: packed as tiles */
+};
+
+static struct part
+part_of(const struct simd *s, const struct blocked *w, const struct block *b, float *room, int64_t l0, int64_t k)
+{
+	const float *a = (const float *)w->a + b->r0 * w->ai + l0 * w->aj;
+
+	assert(w->ai == 1 || w->aj == 1);
+	if (w->at == DT_F32 && w->aj == 1 && w->ai * (int64_t)sizeof(float) % ALIAS)
+		return (struct part){ a, w->ai };
+	if (w->at == DT_F32 && w->aj != 1) {
+		s->pack_tiles(room, a, w->aj, k, b->rows);
+		return (struct part){ room, 0 };
+	}
+	pack_rows(room, w, b->r0, b->rows, l0, k);
+	return (struct part){ room, DEEP };
+}
+
 /* adds the products of columns l0 … of A to the block of C */
 static void
 add_slice(const struct simd *s, const struct blocked *w, const struct block *b, struct room *m, int64_t l0, int64_t k)
 {
-	const float *a = m->a, *panel = m->panel;
-	int64_t lda = DEEP, j;
+	const struct part a = part_of(s, w, b, m->a, l0, k);
+	const float *panel = m->panel;
+	int64_t j;
 
-	if (w->aj == 1 && w->at == DT_F32) {
-		a = (const float *)w->a + b->r0 * w->ai + l0;
-		lda = w->ai;
-	} else {
-		pack_rows(m->a, w, b->r0, b->rows, l0, k);
-	}
 	for (j = 0; j < b->panels; j++) {
+		float *c = m->c + j * ROWS * s->panel_width;
+
 		if (w->panels)
 			panel = w->panels + ((b->j0 + j) * w->k + l0) * s->panel_width;
 		else
 			pack_one(s, m->panel, w->b, w->bt, w->bi, w->bj, w->n, b->j0 + j, l0, k);
-		s->tile(m->c + j * ROWS * s->panel_width, s->panel_width, a, lda, panel, k, b->rows, l0 == 0);
+		if (a.ld)
+			s->tile(c, s->panel_width, a.a, a.ld, panel, k, b->rows, l0 == 0);
+		else
+			s->tile_packed(c, s->panel_width, a.a, panel, k, b->rows, l0 == 0);
 	}
 }
 

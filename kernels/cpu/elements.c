@@ -1,28 +1,21 @@
 /* SPDX-License-Identifier: MIT
  * elements.c - element by element */
-#include "../philox.h"
+#include <math.h>
+
 #include "cpu.h"
 #include "simd.h"
 
 int
 cpu_axpby(struct backend *b, struct mat y, float alpha, struct mat x, float beta, struct adds_error *err)
 {
-	int64_t r, c;
+	const struct simd *simd = cpu_state(b)->simd;
+	int64_t r;
 
 	(void)err;
 	assert(y.rows == x.rows && y.cols == x.cols);
-#pragma omp parallel for private(c) num_threads(cpu_threads(b, y.rows *y.cols))
-	for (r = 0; r < y.rows; r++) {
-		float *a = row_f32(y, r);
-		const float *f = row_f32(x, r);
-
-		if (beta == 0)
-			for (c = 0; c < y.cols; c++)
-				a[c] = alpha * f[c];
-		else
-			for (c = 0; c < y.cols; c++)
-				a[c] = alpha * f[c] + beta * a[c];
-	}
+#pragma omp parallel for num_threads(cpu_threads(b, y.rows *y.cols))
+	for (r = 0; r < y.rows; r++)
+		simd->axpby(row_f32(y, r), alpha, row_f32(x, r), beta, y.cols);
 	return 0;
 }
 
@@ -61,16 +54,13 @@ cpu_exp_affine(struct backend *b, struct mat y, struct mat x, float alpha, float
 int
 cpu_add_row(struct backend *b, struct mat y, float alpha, const float *row, struct adds_error *err)
 {
-	int64_t r, c;
+	const struct simd *simd = cpu_state(b)->simd;
+	int64_t r;
 
 	(void)err;
-#pragma omp parallel for private(c) num_threads(cpu_threads(b, y.rows *y.cols))
-	for (r = 0; r < y.rows; r++) {
-		float *a = row_f32(y, r);
-
-		for (c = 0; c < y.cols; c++)
-			a[c] += alpha * row[c];
-	}
+#pragma omp parallel for num_threads(cpu_threads(b, y.rows *y.cols))
+	for (r = 0; r < y.rows; r++)
+		simd->axpby(row_f32(y, r), alpha, row, 1, y.cols);
 	return 0;
 }
 
@@ -140,23 +130,14 @@ int
 cpu_dropout(struct backend *b, struct mat y, struct mat x, float p, uint64_t seed, uint64_t offset,
             struct adds_error *err)
 {
-	const float scale = 1 / (1 - p);
-	int64_t r, c;
+	const struct simd *simd = cpu_state(b)->simd;
+	const uint32_t least = (uint32_t)ceil((double)p * 4294967296.0); /* philox_kept */
+	int64_t r;
 
 	(void)err;
 	assert(y.rows == x.rows && y.cols == x.cols && p >= 0 && p < 1);
-#pragma omp parallel for private(c) num_threads(cpu_threads(b, 8 * y.rows * y.cols))
-	for (r = 0; r < y.rows; r++) {
-		float *a = row_f32(y, r);
-		const float *f = row_f32(x, r);
-		uint64_t n = offset + (uint64_t)(r * y.cols);
-		uint32_t w[4];
-
-		for (c = 0; c < y.cols; c++, n++) {
-			if (c == 0 || (n & 3) == 0)
-				philox4x32(w, 0, n >> 2, seed);
-			a[c] = philox_kept(w[n & 3], p) ? f[c] * scale : 0;
-		}
-	}
+#pragma omp parallel for num_threads(cpu_threads(b, 4 * y.rows * y.cols))
+	for (r = 0; r < y.rows; r++)
+		simd->dropout(row_f32(y, r), row_f32(x, r), least, 1 / (1 - p), seed, offset + (uint64_t)(r * y.cols), y.cols);
 	return 0;
 }

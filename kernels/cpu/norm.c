@@ -12,15 +12,6 @@ enum {
 	BLOCK = 32,  /* rows of dw summed in f32 before they join the f64 sum */
 };
 
-static void
-add_into(float *s, const float *r, int64_t n)
-{
-	int64_t c;
-
-	for (c = 0; c < n; c++)
-		s[c] += r[c];
-}
-
 int
 cpu_layernorm(struct backend *b, struct mat y, struct mat sum, float *mean, float *rstd, struct mat x, struct mat r,
               const float *w, const float *bias, float eps, struct adds_error *err)
@@ -35,16 +26,20 @@ cpu_layernorm(struct backend *b, struct mat y, struct mat sum, float *mean, floa
 		return ADDS_ENOMEM;
 #pragma omp parallel for num_threads(threads)
 	for (i = 0; i < y.rows; i++) {
-		float *s = work + omp_get_thread_num() * y.cols;
+		float *room = work + omp_get_thread_num() * y.cols, *s = sum.p ? row_f32(sum, i) : room;
+		float *o = y.t == DT_F32 ? row_f32(y, i) : room;
 		float m, d;
 
-		cpu_load(s, mat_at(x, i, 0), x.t, x.cols);
-		if (r.p)
-			add_into(s, row_f32(r, i), x.cols);
-		if (sum.p)
-			memcpy(row_f32(sum, i), s, (size_t)y.cols * sizeof(*s));
-		simd->layernorm(s, &m, &d, s, w, bias, eps, y.cols);
-		cpu_store(mat_at(y, i, 0), y.t, s, y.cols);
+		if (r.p && x.t == DT_F32) {
+			simd->add(s, row_f32(x, i), row_f32(r, i), x.cols);
+		} else {
+			cpu_load(s, mat_at(x, i, 0), x.t, x.cols);
+			if (r.p)
+				simd->add(s, s, row_f32(r, i), x.cols);
+		}
+		simd->layernorm(o, &m, &d, s, w, bias, eps, y.cols);
+		if (y.t != DT_F32)
+			cpu_store(mat_at(y, i, 0), y.t, o, y.cols);
 		if (mean)
 			mean[i] = m;
 		if (rstd)
@@ -55,7 +50,7 @@ cpu_layernorm(struct backend *b, struct mat y, struct mat sum, float *mean, floa
 }
 
 static void
-layernorm_backward_strip(float *dw, float *dbias, struct mat dy, struct mat s, const float *mean, const float *rstd,
+layernorm_backward_strip(const struct simd *simd, float *dw, float *dbias, struct mat dy, struct mat s, const float *mean, const float *rstd,
                          int64_t c0, int64_t n)
 {
 	double tw[STRIP] = { 0 }, tb[STRIP] = { 0 };
@@ -64,14 +59,8 @@ layernorm_backward_strip(float *dw, float *dbias, struct mat dy, struct mat s, c
 	for (r0 = 0; r0 < dy.rows; r0 += BLOCK) {
 		float pw[STRIP] = { 0 }, pb[STRIP] = { 0 };
 
-		for (r = r0; r < min_i64(r0 + BLOCK, dy.rows); r++) {
-			const float *d = row_f32(dy, r) + c0, *x = row_f32(s, r) + c0;
-
-			for (c = 0; c < n; c++) {
-				pw[c] += d[c] * ((x[c] - mean[r]) * rstd[r]);
-				pb[c] += d[c];
-			}
-		}
+		for (r = r0; r < min_i64(r0 + BLOCK, dy.rows); r++)
+			simd->norm_sums(pw, pb, row_f32(dy, r) + c0, row_f32(s, r) + c0, mean[r], rstd[r], n);
 		for (c = 0; c < n; c++) {
 			tw[c] += (double)pw[c];
 			tb[c] += (double)pb[c];
@@ -98,7 +87,7 @@ cpu_layernorm_backward(struct backend *b, struct mat dx, float beta, float *dw, 
 	if (dw || dbias) /* first: dX may be where dY is */
 #pragma omp parallel for num_threads(threads)
 		for (c = 0; c < dy.cols; c += STRIP)
-			layernorm_backward_strip(dw, dbias, dy, s, mean, rstd, c, min_i64(STRIP, dy.cols - c));
+			layernorm_backward_strip(simd, dw, dbias, dy, s, mean, rstd, c, min_i64(STRIP, dy.cols - c));
 	if (dx.p)
 #pragma omp parallel for num_threads(threads)
 		for (r = 0; r < dy.rows; r++)

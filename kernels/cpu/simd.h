@@ -39,6 +39,11 @@ struct epilogue {
 	struct mat y;      /* the tile's part of Y; at most panel_width columns */
 };
 
+/* AdamW's numbers, the same for a group of parameters */
+struct adamw_step {
+	float decay, size, beta1, rest1, beta2, rest2, root, eps, grad_scale, ema, ema_rest;
+};
+
 struct simd {
 	const char *name; /* "AVX2" */
 	int panel_width;  /* columns of B that lie together in a panel: [k][panel_width] */
@@ -48,6 +53,9 @@ struct simd {
 	void (*pack_panel)(float *panel, const void *b, enum dtype t, int64_t bi, int64_t bj, int64_t k, int64_t n);
 	/* C[rows, panel_width] (+)= A[rows,k]·panel; first: C is not read */
 	void (*tile)(float *c, int64_t ldc, const float *a, int64_t lda, const float *panel, int64_t k, int64_t rows, int first);
+	/* the same of A's rows as tiles made of its columns: element (i,l) of A was at a + i + l·lda; y: [rows·k] */
+	void (*pack_tiles)(float *y, const float *a, int64_t lda, int64_t k, int64_t rows);
+	void (*tile_packed)(float *c, int64_t ldc, const float *y, const float *panel, int64_t k, int64_t rows, int first);
 	void (*finish)(const float *c, const struct epilogue *e); /* c: [rows, panel_width] */
 
 	/* ---- rows (rows.c) ---- */
@@ -62,6 +70,15 @@ struct simd {
 	void (*layernorm_backward)(float *dx, float beta, const float *dy, const float *s, float mean, float rstd,
 	                           const float *w, int64_t n);
 	float (*dot)(const float *x, const float *z, int64_t n);
+
+	/* ---- elements (elements.c) ---- */
+	void (*axpby)(float *y, float alpha, const float *x, float beta, int64_t n);
+	void (*add)(float *y, const float *x, const float *z, int64_t n); /* Y = X + Z; may be the same */
+	/* what a row adds to the gradients of LayerNorm's weight and bias */
+	void (*norm_sums)(float *dw, float *dbias, const float *dy, const float *s, float mean, float rstd, int64_t n);
+	/* kept are those whose words are at least least; the first has word offset of seed's sequence */
+	void (*dropout)(float *y, const float *x, uint32_t least, float scale, uint64_t seed, uint64_t offset, int64_t n);
+	void (*adamw)(float *w, const float *g, float *m, float *v, float *e, const struct adamw_step *s, int64_t n); /* e may be NULL */
 
 	/* ---- attention (head.c, head_backward.c); work: memory of a thread, so many bytes ---- */
 	size_t (*head_work)(void), (*head_backward_work)(void);

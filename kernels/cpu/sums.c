@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "cpu.h"
+#include "simd.h"
 
 enum {
 	STRIP = 256,   /* columns that one thread sums */
@@ -11,7 +12,7 @@ enum {
 };
 
 static void
-colsum_strip(float *y, struct mat x, int64_t c0, int64_t n, float beta)
+colsum_strip(const struct simd *simd, float *y, struct mat x, int64_t c0, int64_t n, float beta)
 {
 	double total[STRIP] = { 0 };
 	int64_t r0, r, c;
@@ -20,8 +21,7 @@ colsum_strip(float *y, struct mat x, int64_t c0, int64_t n, float beta)
 		float part[STRIP] = { 0 };
 
 		for (r = r0; r < min_i64(r0 + BLOCK, x.rows); r++)
-			for (c = 0; c < n; c++)
-				part[c] += row_f32(x, r)[c0 + c];
+			simd->add(part, part, row_f32(x, r) + c0, n);
 		for (c = 0; c < n; c++)
 			total[c] += (double)part[c];
 	}
@@ -37,7 +37,7 @@ cpu_colsum(struct backend *b, float *y, struct mat x, float beta, struct adds_er
 	(void)err;
 #pragma omp parallel for num_threads(cpu_threads(b, x.rows *x.cols))
 	for (c = 0; c < x.cols; c += STRIP)
-		colsum_strip(y, x, c, min_i64(STRIP, x.cols - c), beta);
+		colsum_strip(cpu_state(b)->simd, y, x, c, min_i64(STRIP, x.cols - c), beta);
 	return 0;
 }
 

@@ -12,8 +12,9 @@
 #define TILE 6
 #endif
 
+/* A row by row, lda apart, or (packed) column by column, R apart */
 INLINE void
-tile_of(const int R, float *c, int64_t ldc, const float *a, int64_t lda, const float *b, int64_t k, int first)
+tile_of(const int R, const int packed, float *c, int64_t ldc, const float *a, int64_t lda, const float *b, int64_t k, int first)
 {
 	vf s[TILE][2];
 	int64_t l;
@@ -28,7 +29,7 @@ tile_of(const int R, float *c, int64_t ldc, const float *a, int64_t lda, const f
 		b += PANEL;
 #pragma GCC unroll 12
 		for (i = 0; i < R; i++) {
-			const vf x = splat(a[i * lda + l]);
+			const vf x = splat(packed ? a[l * R + i] : a[i * lda + l]);
 
 			s[i][0] = fma_(x, b0, s[i][0]);
 			s[i][1] = fma_(x, b1, s[i][1]);
@@ -55,40 +56,83 @@ tile_rows(int64_t rows)
 	return rows < 14 ? last[rows] : 6;
 }
 
-void
-SIMD_NAME(cpu_tile)(float *c, int64_t ldc, const float *a, int64_t lda, const float *panel, int64_t k, int64_t rows,
-                    int first)
+INLINE void
+tiles(const int packed, float *c, int64_t ldc, const float *a, int64_t lda, const float *panel, int64_t k, int64_t rows,
+      int first)
 {
 	while (rows) {
 		const int64_t n = tile_rows(rows);
 
 		switch (n) {
 		case TILE:
-			tile_of(TILE, c, ldc, a, lda, panel, k, first);
+			tile_of(TILE, packed, c, ldc, a, lda, panel, k, first);
 			break;
 #if TILE > 6
 		case 6:
-			tile_of(6, c, ldc, a, lda, panel, k, first);
+			tile_of(6, packed, c, ldc, a, lda, panel, k, first);
 			break;
 #endif
 		case 5:
-			tile_of(5, c, ldc, a, lda, panel, k, first);
+			tile_of(5, packed, c, ldc, a, lda, panel, k, first);
 			break;
 		case 4:
-			tile_of(4, c, ldc, a, lda, panel, k, first);
+			tile_of(4, packed, c, ldc, a, lda, panel, k, first);
 			break;
 		case 3:
-			tile_of(3, c, ldc, a, lda, panel, k, first);
+			tile_of(3, packed, c, ldc, a, lda, panel, k, first);
 			break;
 		case 2:
-			tile_of(2, c, ldc, a, lda, panel, k, first);
+			tile_of(2, packed, c, ldc, a, lda, panel, k, first);
 			break;
 		default:
-			tile_of(1, c, ldc, a, lda, panel, k, first);
+			tile_of(1, packed, c, ldc, a, lda, panel, k, first);
 		}
 		rows -= n;
 		c += n * ldc;
-		a += n * lda;
+		a += n * (packed ? k : lda);
+	}
+}
+
+void
+SIMD_NAME(cpu_tile)(float *c, int64_t ldc, const float *a, int64_t lda, const float *panel, int64_t k, int64_t rows,
+                    int first)
+{
+	tiles(0, c, ldc, a, lda, panel, k, rows, first);
+}
+
+void
+SIMD_NAME(cpu_tile_packed)(float *c, int64_t ldc, const float *a, const float *panel, int64_t k, int64_t rows, int first)
+{
+	tiles(1, c, ldc, a, 0, panel, k, rows, first);
+}
+
+/* n numbers of each of k columns */
+INLINE void
+pack_tile(const int n, float *y, const float *a, int64_t lda, int64_t k)
+{
+	int64_t l;
+
+	for (l = 0; l < k; l++)
+		memcpy(y + l * n, a + l * lda, (size_t)n * sizeof(*y));
+}
+
+void
+SIMD_NAME(cpu_pack_tiles)(float *y, const float *a, int64_t lda, int64_t k, int64_t rows)
+{
+	enum { PIECE = 32 }; /* columns at a time: what a tile leaves of their cache lines is there for the next */
+	int64_t l, m, r, n;
+
+	for (l = 0; l < k; l += m) {
+		m = min_i64(PIECE, k - l);
+		for (r = 0; r < rows; r += n) {
+			float *to = y + r * k;
+
+			n = tile_rows(rows - r);
+			if (n == TILE)
+				pack_tile(TILE, to + l * TILE, a + l * lda + r, lda, m);
+			else
+				pack_tile((int)n, to + l * n, a + l * lda + r, lda, m);
+		}
 	}
 }
 

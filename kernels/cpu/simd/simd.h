@@ -9,6 +9,8 @@
 
 void SIMD_NAME(cpu_tile)(float *c, int64_t ldc, const float *a, int64_t lda, const float *panel, int64_t k, int64_t rows,
                          int first);
+void SIMD_NAME(cpu_tile_packed)(float *c, int64_t ldc, const float *a, const float *panel, int64_t k, int64_t rows, int first);
+void SIMD_NAME(cpu_pack_tiles)(float *y, const float *a, int64_t lda, int64_t k, int64_t rows);
 void SIMD_NAME(cpu_pack_panel)(float *panel, const void *b, enum dtype t, int64_t bi, int64_t bj, int64_t k, int64_t n);
 void SIMD_NAME(cpu_finish)(const float *c, const struct epilogue *e);
 
@@ -21,6 +23,11 @@ void SIMD_NAME(cpu_row_layernorm)(float *y, float *mean, float *rstd, const floa
                                   float eps, int64_t n);
 void SIMD_NAME(cpu_row_layernorm_backward)(float *dx, float beta, const float *dy, const float *s, float mean, float rstd,
                                            const float *w, int64_t n);
+void SIMD_NAME(cpu_row_axpby)(float *y, float alpha, const float *x, float beta, int64_t n);
+void SIMD_NAME(cpu_row_add)(float *y, const float *x, const float *z, int64_t n);
+void SIMD_NAME(cpu_row_norm_sums)(float *dw, float *dbias, const float *dy, const float *s, float mean, float rstd, int64_t n);
+void SIMD_NAME(cpu_row_dropout)(float *y, const float *x, uint32_t least, float scale, uint64_t seed, uint64_t offset, int64_t n);
+void SIMD_NAME(cpu_adamw)(float *w, const float *g, float *m, float *v, float *e, const struct adamw_step *s, int64_t n);
 float SIMD_NAME(cpu_row_dot)(const float *x, const float *z, int64_t n);
 
 size_t SIMD_NAME(cpu_head_work)(void);
