@@ -294,6 +294,7 @@ finish(struct adds_forward *f)
 		say("'%s' is current: left as it is", output);
 	say("%llu pictures opened, tokens of %llu found in the cache", (unsigned long long)f->opened,
 	    (unsigned long long)f->found);
+	say("copies of weights, packed for products: %.1f MB", 1e-6 * (double)f->backend->packed_bytes);
 	say("the encoder waited %.2f s for pictures", f->waited);
 	if (f->errors)
 		warn("%llu error records%s%s", (unsigned long long)f->errors, f->first.msg[0] ? "; the first picture that could not be read: " : "",

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * backend.c - which device: cpu, cuda, or what is there */
+#define _DEFAULT_SOURCE /* madvise: posix_madvise keeps the pages */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "kernels.h"
 
@@ -57,6 +60,18 @@ backend_close(struct backend *b)
 {
 	if (b)
 		b->ops->close(b);
+}
+
+void
+backend_spare(const void *array, size_t bytes, enum spare how)
+{
+	const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), at = (uintptr_t)array;
+	const uintptr_t first = (at + page - 1) / page * page, end = (at + bytes) / page * page;
+
+	if (how == SPARE_ARRAY)
+		free((void *)at);
+	else if (array && first < end)
+		madvise((void *)first, end - first, MADV_DONTNEED);
 }
 
 enum precision

@@ -142,6 +142,13 @@ struct resample_plan {
 
 struct backend;
 struct packed;    /* a weight matrix, prepared for linear */
+
+/* what becomes of a weight's array as soon as products read copies alone */
+enum spare {
+	SPARE_PAGES, /* it lies in a file mapped for reading: the system takes its pages back, and reads them again where they are touched */
+	SPARE_ARRAY, /* it came from malloc and is the weight's: freed, with the weight at the latest */
+};
+
 struct recording; /* of calls, see replay */
 
 #define BACKEND_MARKS 8
@@ -188,6 +195,8 @@ struct backend_ops {
 	int (*pack)(struct backend *b, struct packed **out, const void *w, enum dtype t, int64_t n, int64_t k,
 	            int transposed, enum precision prec, struct adds_error *err);
 	void (*unpack)(struct backend *b, struct packed *w);
+	/* Says, once and before its first product, that w's array need not stay in memory. */
+	void (*spare)(struct backend *b, struct packed *w, enum spare how);
 
 	/* Y[rows,n] = act(X[rows,k]·Wᵀ + bias) + R. bias: device f32 [n] or NULL; R: f32 [rows,n], r.p NULL for
 	 * none, may be the same as Y. X f32 or bf16, Y f32 or bf16. segs: rows that belong together (a tile, a
@@ -308,6 +317,9 @@ void backend_close(struct backend *b);
  * device has it, else f32. */
 #define PREC_AUTO ((enum precision) - 1)
 enum precision backend_precision(const struct backend *b, enum precision p);
+
+/* Does so: an array of so many bytes, which may be NULL. Of pages, those that lie in it whole. */
+void backend_spare(const void *array, size_t bytes, enum spare how);
 
 /* the two tables, for backend.c and the conformance suite */
 struct backend *cpu_open(int threads, struct adds_error *err);

@@ -40,6 +40,7 @@ static const struct backend_ops cpu_ops = {
 	.forget = cpu_forget,
 	.pack = cpu_pack,
 	.unpack = cpu_unpack,
+	.spare = cpu_spare,
 	.linear = cpu_linear,
 	.gemm = cpu_gemm,
 	.layernorm = cpu_layernorm,

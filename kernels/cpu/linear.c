@@ -34,6 +34,22 @@ cpu_pack(struct backend *b, struct packed **out, const void *w, enum dtype t, in
 	return 0;
 }
 
+void
+cpu_spare(struct backend *b, struct packed *w, enum spare how)
+{
+	(void)b;
+	w->spared = 1 + (int)how;
+}
+
+void
+cpu_linear_spared(struct packed *w)
+{
+	if (w->spared)
+		backend_spare(w->w, (size_t)(w->n * w->k) * dtype_size(w->t), (enum spare)(w->spared - 1));
+	w->spared = 0;
+	w->w = NULL;
+}
+
 /* what copies take beside the caller's array */
 static size_t
 copies(const struct backend *b, const struct packed *w)
@@ -56,6 +72,7 @@ cpu_unpack(struct backend *b, struct packed *w)
 	if (!w)
 		return;
 	b->packed_bytes -= copies(b, w);
+	cpu_linear_spared(w);
 	free(w->panels);
 	free(w->plain);
 	free(w->w8);
@@ -80,6 +97,8 @@ consider_panels(struct backend *b, struct packed *w, int64_t rows)
 		return;
 	cpu_blocked_pack(simd, w->panels, w->w, w->t, w->bi, w->bj, w->n, w->k, b->threads);
 	b->packed_bytes += bytes;
+	if (!cpu_state(b)->steady)
+		cpu_linear_spared(w);
 }
 
 static int
@@ -116,15 +135,16 @@ weight_as(struct backend *b, struct packed *w, enum dtype t, struct adds_error *
 
 	if (w->t == t)
 		return w->w;
-	if (w->plain)
-		return w->plain;
 	if (!(w->plain = cpu_scratch(bytes, err)))
 		return NULL;
 	x = mat_of((void *)(uintptr_t)w->w, w->t, w->n, w->k);
 	y = mat_of(w->plain, t, w->n, w->k);
 	cpu_convert(b, y, x, err);
 	b->packed_bytes += bytes;
-	return w->plain;
+	cpu_linear_spared(w);
+	w->w = w->plain;
+	w->t = t;
+	return w->w;
 }
 
 static void

@@ -11,14 +11,18 @@ struct packed {
 	int64_t n, k, bi, bj;
 	enum precision prec; /* what products really have */
 	int64_t seen;        /* rows multiplied so far */
+	int spared;          /* 1 + enum spare: what becomes of w when no product reads it any more; 0: nothing */
 
 	/* copies, made when they are first needed or worth it */
 	float *panels; /* for blocked.h */
-	void *plain;   /* W[n][k] in f32 or bf16, where w has another type */
+	void *plain;   /* W in f32 or bf16, where the caller's array has another type: w from then on */
 	int8_t *w8;    /* W[n][k] in int8 */
 	float *scale8; /* [n]: w is w8·scale8 */
 	int32_t *sum8; /* [n]: Σ w8 over k */
 };
+
+/* copies have been made: no product reads w any more */
+void cpu_linear_spared(struct packed *w);
 
 /* y = act(x·Wᵀ + bias) + r in eight bits: rows of x are quantised each by its
  * own scale, columns of W each by its own */

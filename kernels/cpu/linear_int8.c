@@ -61,6 +61,7 @@ pack(struct backend *b, struct packed *w, struct adds_error *err)
 			pack_column(w, j, lines + omp_get_thread_num() * w->k);
 		b->packed_bytes += n * k + n * (sizeof(*w->scale8) + sizeof(*w->sum8));
 		free(lines);
+		cpu_linear_spared(w);
 		return 0;
 	}
 	free(lines);

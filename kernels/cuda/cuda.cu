@@ -90,6 +90,7 @@ static const struct backend_ops cuda_ops = {
 	.forget = cuda_forget,
 	.pack = cuda_pack,
 	.unpack = cuda_unpack,
+	.spare = cuda_spare,
 	.linear = cuda_linear,
 	.gemm = cuda_gemm,
 	.layernorm = cuda_layernorm,

@@ -362,6 +362,7 @@ void cuda_forget(struct backend *b, struct recording *r);
 int cuda_pack(struct backend *b, struct packed **out, const void *w, enum dtype t, int64_t n, int64_t k, int transposed,
               enum precision prec, struct adds_error *err);
 void cuda_unpack(struct backend *b, struct packed *w);
+void cuda_spare(struct backend *b, struct packed *w, enum spare how);
 int cuda_linear(struct backend *b, struct mat y, struct mat x, const struct packed *w, const float *bias,
                 enum activation act, struct mat r, struct segs segs, struct adds_error *err);
 int cuda_gemm(struct backend *b, const struct gemm_job *jobs, int64_t n, enum precision prec, struct adds_error *err);

@@ -18,6 +18,8 @@ enum {
 
 struct packed {
 	struct mat w; /* device, f32 or bf16, W[n][k] or W[k][n] */
+	const void *host; /* the caller's array, of host_bytes: copied */
+	size_t host_bytes;
 	int64_t n, k;
 	int transposed, tf32;
 	size_t bytes;
@@ -58,6 +60,8 @@ cuda_pack(struct backend *b, struct packed **out, const void *w, enum dtype t, i
 	p->transposed = transposed;
 	p->tf32 = prec == PREC_TF32;
 	p->bytes = (size_t)(n * k) * dtype_size(p->w.t);
+	p->host = w;
+	p->host_bytes = (size_t)(n * k) * dtype_size(t);
 	if ((rc = cuda_alloc(b, &p->w.p, p->bytes, err)) < 0 || (rc = weight_put(b, p, w, t, err)) < 0) {
 		cuda_release(b, p->w.p);
 		free(p);
@@ -76,6 +80,14 @@ cuda_unpack(struct backend *b, struct packed *w)
 	b->packed_bytes -= w->bytes;
 	cuda_release(b, w->w.p);
 	free(w);
+}
+
+/* All copies were made by pack. */
+void
+cuda_spare(struct backend *b, struct packed *w, enum spare how)
+{
+	(void)b;
+	backend_spare(w->host, w->host_bytes, how);
 }
 
 /* what one call of linear asks for, or a chunk of its rows */

@@ -64,8 +64,6 @@ struct adds_clip {
 	struct adds_clip_tower text;
 	const struct adds_clip_param *tokens; /* rows are gathered on the host: of the table only what is used is touched */
 
-	void **owned; /* host copies of weights that could not be used in place */
-	size_t nowned;
 	void *arena; /* device memory of a call, kept for the next */
 	size_t arena_size;
 };

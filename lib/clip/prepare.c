@@ -10,22 +10,55 @@
 
 /* ---- matrices ---- */
 
+/* w, an array [n][k] of type t, to the device; how: what may become of it. w NULL: out of memory */
 static int
-own(struct adds_clip *m, void **out, size_t bytes, struct adds_error *err)
+hand_over(struct adds_clip *m, struct packed **out, void *w, enum dtype t, int64_t n, int64_t k, enum spare how,
+          struct adds_error *err)
 {
-	void **list = realloc(m->owned, (m->nowned + 1) * sizeof(*list));
+	int rc;
 
-	if (!list || (m->owned = list, *out = malloc(bytes ? bytes : 1)) == NULL)
+	if (!w)
 		return adds_fail(err, ADDS_ENOMEM, "out of memory");
-	m->owned[m->nowned++] = *out;
-	return 0;
+	if ((rc = m->b->ops->pack(m->b, out, w, t, n, k, 0, m->precision, err)) == 0)
+		m->b->ops->spare(m->b, *out, how);
+	else if (how == SPARE_ARRAY)
+		free(w);
+	return rc;
+}
+
+/* Parts of the file that have been copied need not stay in memory. */
+static void
+spare_parts(const struct adds_clip *m, const struct adds_clip_param *p)
+{
+	int i;
+
+	for (i = 0; i < p->parts; i++)
+		if (adds_weights_mapped(&m->weights, p->part[i]))
+			backend_spare(p->part[i]->data, p->part[i]->size, SPARE_PAGES);
 }
 
 /* A matrix in the file that can be multiplied with as it lies there */
 static int
-in_place(const struct adds_clip_param *p)
+in_place(const struct adds_clip *m, const struct adds_clip_param *p)
 {
-	return p->parts == 1 && (uintptr_t)p->part[0]->data % adds_dtype_size((enum adds_dtype)p->dtype) == 0;
+	return p->parts == 1 && adds_weights_mapped(&m->weights, p->part[0]) &&
+	       (uintptr_t)p->part[0]->data % adds_dtype_size((enum adds_dtype)p->dtype) == 0;
+}
+
+/* p in f32 in an array of its own, rows multiplied by scale; NULL: out of memory */
+static float *
+scaled(const struct adds_clip_param *p, int64_t n, int64_t k, const float *scale)
+{
+	float *f = malloc((size_t)n * (size_t)k * sizeof(*f) + 1);
+	int64_t i, j;
+
+	if (!f)
+		return NULL;
+	adds_clip_param_floats(f, p);
+	for (i = 0; i < n; i++)
+		for (j = 0; j < k; j++)
+			f[i * k + j] *= scale[i];
+	return f;
 }
 
 /* Prepares p, a matrix [n][k] (its file form), rows multiplied by scale where there is one (LayerScale). */
@@ -33,29 +66,17 @@ static int
 pack(struct adds_clip *m, struct packed **out, const struct adds_clip_param *p, int64_t n, int64_t k, const float *scale,
      struct adds_error *err)
 {
-	const struct backend_ops *ops = m->b->ops;
 	const enum dtype t = adds_device_dtype((enum adds_dtype)p->dtype);
-	void *host = NULL;
-	float *f;
-	int64_t i, j;
-	int rc;
+	void *host;
 
-	if (in_place(p) && !scale)
-		return ops->pack(m->b, out, p->part[0]->data, t, n, k, 0, m->precision, err);
-	if (!scale) {
-		if ((rc = own(m, &host, adds_clip_param_size(p), err)) < 0)
-			return rc;
+	if (!scale && in_place(m, p))
+		return hand_over(m, out, (void *)(uintptr_t)p->part[0]->data, t, n, k, SPARE_PAGES, err);
+	if (scale)
+		host = scaled(p, n, k, scale);
+	else if ((host = malloc(adds_clip_param_size(p) + 1)))
 		adds_clip_param_bytes(host, p, 0, adds_clip_param_size(p));
-		return ops->pack(m->b, out, host, t, n, k, 0, m->precision, err);
-	}
-	if ((rc = own(m, &host, (size_t)n * (size_t)k * sizeof(float), err)) < 0)
-		return rc;
-	f = host;
-	adds_clip_param_floats(f, p);
-	for (i = 0; i < n; i++)
-		for (j = 0; j < k; j++)
-			f[i * k + j] *= scale[i];
-	return ops->pack(m->b, out, f, DT_F32, n, k, 0, m->precision, err);
+	spare_parts(m, p);
+	return hand_over(m, out, host, scale ? DT_F32 : t, n, k, SPARE_ARRAY, err);
 }
 
 /* A projection, canonical [k][n]: laid out as [n][k] in both namings, so that both give the same bits. */
@@ -66,21 +87,18 @@ pack_projection(struct adds_clip *m, struct packed **out, const struct adds_clip
 	const size_t e = adds_dtype_size((enum adds_dtype)p->dtype);
 	const struct adds_clip_param as_is = { .dtype = p->dtype, .parts = 1, .part = { p->part[0] } };
 	const unsigned char *from = p->part[0]->data;
-	struct adds_weight turned = { .dtype = p->dtype, .size = p->part[0]->size };
-	const struct adds_clip_param other = { .dtype = p->dtype, .parts = 1, .part = { &turned } };
 	int64_t i, j;
-	void *to;
-	int rc;
+	char *to;
 
 	if (p->transposed)
 		return pack(m, out, &as_is, n, k, NULL, err);
-	if ((rc = own(m, &to, turned.size, err)) < 0)
-		return rc;
+	if (!(to = malloc(p->part[0]->size + 1)))
+		return adds_fail(err, ADDS_ENOMEM, "out of memory");
 	for (i = 0; i < n; i++)
 		for (j = 0; j < k; j++)
-			memcpy((char *)to + (size_t)(i * k + j) * e, from + (size_t)(j * n + i) * e, e);
-	turned.data = to;
-	return pack(m, out, &other, n, k, NULL, err);
+			memcpy(to + (size_t)(i * k + j) * e, from + (size_t)(j * n + i) * e, e);
+	spare_parts(m, p);
+	return hand_over(m, out, to, adds_device_dtype((enum adds_dtype)p->dtype), n, k, SPARE_ARRAY, err);
 }
 
 /* ---- vectors ---- */
@@ -513,7 +531,6 @@ void
 adds_clip_unprepare(struct adds_clip *m)
 {
 	const struct backend_ops *ops = m->b->ops;
-	size_t i;
 
 	unprepare_tower(m, &m->image);
 	unprepare_tower(m, &m->text);
@@ -523,7 +540,4 @@ adds_clip_unprepare(struct adds_clip *m)
 	ops->unpack(m->b, m->map.fc);
 	ops->unpack(m->b, m->map.proj);
 	ops->release(m->b, m->arena);
-	for (i = 0; i < m->nowned; i++)
-		free(m->owned[i]);
-	free(m->owned);
 }

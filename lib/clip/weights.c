@@ -68,6 +68,18 @@ adds_weights_release(struct adds_weights *w)
 	memset(w, 0, sizeof(*w));
 }
 
+int
+adds_weights_mapped(const struct adds_weights *w, const struct adds_weight *t)
+{
+	const uintptr_t at = (uintptr_t)t->data;
+	int f;
+
+	for (f = 0; f < w->files; f++)
+		if (at >= (uintptr_t)w->file[f].p && at - (uintptr_t)w->file[f].p <= w->file[f].size)
+			return 1;
+	return 0;
+}
+
 /* A non-negative whole number, or -1. */
 static int64_t
 count_of(const cJSON *v)

@@ -46,6 +46,9 @@ int adds_weights_parse(struct adds_weights *w, const void *bytes, size_t len, co
 const struct adds_weight *adds_weights_find(const struct adds_weights *w, const char *name);
 void adds_weights_release(struct adds_weights *w);
 
+/* Does t lie in a file that adds_weights_add has mapped? */
+int adds_weights_mapped(const struct adds_weights *w, const struct adds_weight *t);
+
 /* n elements of t from element first on, as f32. t must be F32, F16 or BF16. */
 void adds_weight_floats(float *out, const struct adds_weight *t, size_t first, size_t n);
 

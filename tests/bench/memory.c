@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * memory.c - the most memory that each filter holds, with a tenth of the records and with all of them: it is to be the same.
  * A million index records through adds-cat, 100,000 small pictures through adds-pyramid (a model made by mkmodel), their
- * features through adds-eval, the scores through adds-threshold. usage: memory [PICTURES [RECORDS]] */
+ * features through adds-eval, the scores through adds-threshold. And what adds-pyramid holds with a ViT-B/32, of which it may
+ * hold the weights, a tenth more, and the buffers that it states. usage: memory [PICTURES [RECORDS]] */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -110,6 +111,38 @@ make_pictures(const char *from)
 	run("mkdir p && i=0 && while [ $i -lt 1000 ]; do ln -s '%s' p/$(printf %%04d $i).jpg; i=$((i + 1)); done", from);
 }
 
+/* the number of megabytes behind a text in what -v said */
+static double
+stated(const char *said, const char *behind)
+{
+	const char *at = strstr(said, behind);
+
+	if (!at)
+		stop(behind);
+	return atof(at + strlen(behind));
+}
+
+static void
+tower(void)
+{
+	static const char name[] = "memory of adds-pyramid, ViT-B/32 f32";
+	struct adds_error err;
+	struct stat st;
+	double held, limit;
+	size_t n;
+	char *said;
+
+	run("mkmodel --shape b32 --towers image b32");
+	write_index("few.adds", 96);
+	held = run("adds-pyramid -v -m b32 --precision f32 --device cpu --levels 1 -o few.f few.adds 2>said");
+	said = adds_read_file("said", 1 << 20, &n, &err);
+	check(!said || stat("b32/open_clip_model.safetensors", &st) < 0, &err);
+	limit = 1.1e-6 * (double)st.st_size + stated(said, "tiles at once, in ") + stated(said, "packed for products: ");
+	bench_line(name, "ADDS", held, "MB", "less");
+	bench_line(name, "limit", limit, "MB", "less");
+	free(said);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -140,6 +173,7 @@ main(int argc, char **argv)
 	at[0] = run("adds-threshold -q --apply tenth.json --format jsonl tenth.s >tags");
 	at[1] = run("adds-threshold -q --apply tenth.json --format jsonl all.s >tags");
 	report("adds-threshold --apply", at[0], at[1]);
+	tower();
 	chdir("/");
 	run("rm -rf %s", folder);
 	return 0;

@@ -46,6 +46,14 @@ foreign_unpack(struct backend *b, struct packed *w)
 	b->packed_bytes = f->inner->packed_bytes;
 }
 
+static void
+foreign_spare(struct backend *b, struct packed *w, enum spare how)
+{
+	struct foreign *f = foreign_enter(b);
+
+	f->inner->ops->spare(f->inner, w, how);
+}
+
 static int
 foreign_linear(struct backend *b, struct mat y, struct mat x, const struct packed *w, const float *bias, enum activation act,
                struct mat r, struct segs segs, struct adds_error *err)
@@ -445,6 +453,7 @@ foreign_adamw(struct backend *b, float *w, const float *g, float *m, float *v, f
 const struct backend_ops foreign_compute = {
 	.pack = foreign_pack,
 	.unpack = foreign_unpack,
+	.spare = foreign_spare,
 	.linear = foreign_linear,
 	.gemm = foreign_gemm,
 	.layernorm = foreign_layernorm,
