@@ -227,7 +227,7 @@ put_txt(struct tagout *t, const struct adds_record *rec, const int32_t *rows, in
 	const enum adds_sidecar_clash clash = t->options.append ? ADDS_SIDECAR_APPEND : t->options.overwrite ? ADDS_SIDECAR_REPLACE
 	                                                                                                     : ADDS_SIDECAR_KEEP;
 	const size_t sep = strlen(t->options.separator);
-	char name[PATH_MAX];
+	char name[PATH_MAX], picture[PATH_MAX];
 	size_t need = 2, at = 0;
 	int64_t i;
 	int rc;
@@ -243,7 +243,8 @@ put_txt(struct tagout *t, const struct adds_record *rec, const int32_t *rows, in
 		                       adds_vocab_name(t->h->labels, (size_t)rows[i]));
 	snprintf(t->text + at, t->text_room - at, "\n");
 	sidecar_name(name, t, rec);
-	rc = adds_sidecars_write(t->sidecars, name, t->text, t->options.separator, clash, &err);
+	snprintf(picture, sizeof(picture), "%.*s", (int)rec->path_len, rec->path);
+	rc = adds_sidecars_write(t->sidecars, name, picture, t->text, t->options.separator, clash, &err);
 	if (rc == ADDS_EMISMATCH) {
 		warn("%s", err.msg);
 		t->kept = 1;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * sidecar.c - tag files beside pictures, and the ledger that undoes them */
+#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,12 +13,53 @@
 enum { MAX_SIDECAR = 1 << 20,
        MAX_LEDGER = 1 << 30 };
 
+/* whose tags a file has */
+struct owner {
+	char *file, *picture; /* picture NULL: the ledger does not say */
+	int now;              /* since this ledger was opened */
+};
+
 struct adds_sidecars {
 	char *name;
 	FILE *f;
 	char **mine; /* sorted "path\nsha256": what the ledger says we wrote */
 	size_t n;
+	void *owners; /* a tree of tsearch, by file */
 };
+
+static int
+by_file(const void *a, const void *b)
+{
+	return strcmp(((const struct owner *)a)->file, ((const struct owner *)b)->file);
+}
+
+static void
+free_owner(struct owner *o)
+{
+	free(o->file);
+	free(o->picture);
+	free(o);
+}
+
+/* The file's owner from now on; NULL: out of memory. */
+static struct owner *
+own(struct adds_sidecars *s, const char *file, const char *picture, int now)
+{
+	struct owner *o = calloc(1, sizeof(*o)), **in_tree;
+
+	if (!o || !(o->file = strdup(file)) || (picture && !(o->picture = strdup(picture))) ||
+	    !(in_tree = tsearch(o, &s->owners, by_file))) {
+		if (o)
+			free_owner(o);
+		return NULL;
+	}
+	if (*in_tree != o) {
+		free_owner(*in_tree);
+		*in_tree = o;
+	}
+	o->now = now;
+	return o;
+}
 
 static int
 by_text(const void *a, const void *b)
@@ -63,25 +105,31 @@ string_of(cJSON *json, const char *key, const char *hex_key)
 	return cJSON_IsString(hex) && unhex(hex->valuestring) ? hex->valuestring : NULL;
 }
 
-/* one line of a ledger: its three fields, inside *json which the caller deletes */
+/* one line of a ledger */
+struct line {
+	const char *path, *sha, *before; /* before NULL: there was no file */
+	const char *picture;             /* NULL: a ledger of old */
+};
+
+/* Its fields lie inside *json, which the caller deletes. */
 static int
-parse_line(cJSON **json, const char **path, const char **sha, const char **before, const char *line, size_t len, const char *name,
-           struct adds_error *err)
+parse_line(cJSON **json, struct line *e, const char *line, size_t len, const char *name, struct adds_error *err)
 {
 	const cJSON *was;
 
 	if (!(*json = adds_json_parse(line, len, MAX_SIDECAR * 8, name, err)))
 		return err->code;
 	was = cJSON_GetObjectItemCaseSensitive(*json, "before");
-	*path = string_of(*json, "file", "file_hex");
-	*sha = string_of(*json, "sha256", "");
-	*before = string_of(*json, "before", "before_hex");
-	if (!*path || !*sha || (!*before && !cJSON_IsNull(was)))
+	e->path = string_of(*json, "file", "file_hex");
+	e->sha = string_of(*json, "sha256", "");
+	e->before = string_of(*json, "before", "before_hex");
+	e->picture = string_of(*json, "picture", "picture_hex");
+	if (!e->path || !e->sha || (!e->before && !cJSON_IsNull(was)))
 		return adds_fail(err, ADDS_EFORMAT, "%s: not a ledger of sidecars: a line lacks 'file', 'sha256' or 'before'", name);
 	return 0;
 }
 
-typedef int line_fn(void *ctx, const char *path, const char *sha, const char *before, struct adds_error *err);
+typedef int line_fn(void *ctx, const struct line *e, struct adds_error *err);
 
 /* text ends in a whole line, or in the beginning of one that a killed run left */
 static int
@@ -98,7 +146,8 @@ ends_well(const char *text, size_t len)
 static int
 each_line(const char *ledger, int backwards, line_fn *fn, void *ctx, struct adds_error *err)
 {
-	const char *path = NULL, *sha = NULL, *before = NULL, **line = NULL;
+	const char **line = NULL;
+	struct line e;
 	size_t len, n = 0, i;
 	char *text, *s, *end;
 	cJSON *json = NULL;
@@ -124,9 +173,9 @@ each_line(const char *ledger, int backwards, line_fn *fn, void *ctx, struct adds
 	for (i = 0; i < n && rc == 0; i++) {
 		const char *l = line[backwards ? n - 1 - i : i];
 
-		rc = parse_line(&json, &path, &sha, &before, l, strlen(l), ledger, err);
+		rc = parse_line(&json, &e, l, strlen(l), ledger, err);
 		if (rc == 0)
-			rc = fn(ctx, path, sha, before, err);
+			rc = fn(ctx, &e, err);
 		cJSON_Delete(json);
 	}
 out:
@@ -136,19 +185,18 @@ out:
 }
 
 static int
-remember(void *ctx, const char *path, const char *sha, const char *before, struct adds_error *err)
+remember(void *ctx, const struct line *e, struct adds_error *err)
 {
 	struct adds_sidecars *s = ctx;
 	char **more = s->mine;
 
-	(void)before;
 	if (!(s->n & (s->n - 1)) && !(more = realloc(s->mine, (2 * s->n + 1) * sizeof(*more))))
 		return adds_fail(err, ADDS_ENOMEM, "out of memory for the ledger");
 	s->mine = more;
-	if (!(s->mine[s->n] = entry_key(path, sha)))
+	if (!(s->mine[s->n] = entry_key(e->path, e->sha)))
 		return adds_fail(err, ADDS_ENOMEM, "out of memory for the ledger");
 	s->n++;
-	return 0;
+	return own(s, e->path, e->picture, 0) ? 0 : adds_fail(err, ADDS_ENOMEM, "out of memory for the ledger");
 }
 
 /* A last line without its newline is of a run that was killed before it wrote
@@ -205,6 +253,12 @@ adds_sidecars_close(struct adds_sidecars *s)
 	for (i = 0; i < s->n; i++)
 		free(s->mine[i]);
 	free(s->mine);
+	while (s->owners) {
+		struct owner *o = *(struct owner **)s->owners;
+
+		tdelete(o, &s->owners, by_file);
+		free_owner(o);
+	}
 	free(s->name);
 	if (s->f)
 		fclose(s->f);
@@ -241,14 +295,15 @@ add_string(cJSON *j, const char *key, const char *hex_key, const char *s)
 }
 
 static int
-enter(struct adds_sidecars *s, const char *path, const char *text, const char *before, struct adds_error *err)
+enter(struct adds_sidecars *s, const char *path, const char *picture, const char *text, const char *before, struct adds_error *err)
 {
 	cJSON *j = cJSON_CreateObject();
 	char sha[65], *line;
 	int failed;
 
 	adds_sha256_hex(sha, text, strlen(text));
-	failed = !add_string(j, "file", "file_hex", path) || !cJSON_AddStringToObject(j, "sha256", sha) ||
+	failed = !add_string(j, "file", "file_hex", path) || !add_string(j, "picture", "picture_hex", picture) ||
+	         !cJSON_AddStringToObject(j, "sha256", sha) ||
 	         !(before ? add_string(j, "before", "before_hex", before) : cJSON_AddNullToObject(j, "before") != NULL);
 	line = failed ? NULL : adds_json_print(j);
 	cJSON_Delete(j);
@@ -316,14 +371,30 @@ append_tags(const char *before, const char *text, const char *separator)
 	return out;
 }
 
+/* No file has the tags of two pictures: not of two that this run tags, and one of an earlier run only if that is asked for. */
+static int
+check_owner(struct adds_sidecars *s, const char *path, const char *picture, enum adds_sidecar_clash clash, struct adds_error *err)
+{
+	const struct owner key = { .file = (char *)(uintptr_t)path };
+	struct owner **in_tree = tfind(&key, &s->owners, by_file);
+	const struct owner *o = in_tree ? *in_tree : NULL;
+
+	if (o && o->picture && strcmp(o->picture, picture) && (o->now || (clash == ADDS_SIDECAR_KEEP && access(path, F_OK) == 0)))
+		return adds_fail(err, ADDS_EMISMATCH, "'%s' is for the tags of '%s', and not for those of '%s' too: leave out --replace-ext%s", path,
+		                 o->picture, picture, o->now ? "" : ", or use --append or --overwrite");
+	return own(s, path, picture, 1) ? 0 : adds_fail(err, ADDS_ENOMEM, "out of memory for the ledger");
+}
+
 int
-adds_sidecars_write(struct adds_sidecars *s, const char *path, const char *text, const char *separator, enum adds_sidecar_clash clash,
-                    struct adds_error *err)
+adds_sidecars_write(struct adds_sidecars *s, const char *path, const char *picture, const char *text, const char *separator,
+                    enum adds_sidecar_clash clash, struct adds_error *err)
 {
 	char *before = NULL, *merged = NULL, sha[65];
 	size_t len;
 	int rc = 0;
 
+	if ((rc = check_owner(s, path, picture, clash, err)) < 0)
+		return rc;
 	if (access(path, F_OK) == 0) {
 		if (!(before = adds_read_file(path, MAX_SIDECAR, &len, err)))
 			return err->code;
@@ -345,7 +416,7 @@ adds_sidecars_write(struct adds_sidecars *s, const char *path, const char *text,
 		text = merged;
 	if (before && strcmp(before, text) == 0)
 		goto out;
-	if ((rc = enter(s, path, text, before, err)) == 0 && (rc = put_file(path, text, err)) == 0)
+	if ((rc = enter(s, path, picture, text, before, err)) == 0 && (rc = put_file(path, text, err)) == 0)
 		rc = 1;
 out:
 	free(before);
@@ -358,8 +429,9 @@ struct undo {
 };
 
 static int
-undo_one(void *ctx, const char *path, const char *sha, const char *before, struct adds_error *err)
+undo_one(void *ctx, const struct line *e, struct adds_error *err)
 {
+	const char *const path = e->path;
 	struct undo *u = ctx;
 	char *now, hex[65];
 	size_t len;
@@ -370,15 +442,15 @@ undo_one(void *ctx, const char *path, const char *sha, const char *before, struc
 	if (!(now = adds_read_file(path, MAX_SIDECAR, &len, err)))
 		return err->code;
 	adds_sha256_hex(hex, now, len);
-	same = strcmp(hex, sha) == 0;
+	same = strcmp(hex, e->sha) == 0;
 	free(now);
 	if (!same) {
 		++*u->changed;
 		return 0;
 	}
 	++*u->undone;
-	if (before)
-		return put_file(path, before, err);
+	if (e->before)
+		return put_file(path, e->before, err);
 	return unlink(path) < 0 ? adds_fail_errno(err, "cannot remove '%s'", path) : 0;
 }
 

@@ -26,20 +26,23 @@ int64_t adds_tags_pick(int32_t *rows, int64_t *room, const float *scores, const 
 /* ---- sidecars: one UTF-8 text file a picture, and a ledger of what was written ---- */
 
 enum adds_sidecar_clash {
-	ADDS_SIDECAR_KEEP,    /* a file that we did not write stays: ADDS_EMISMATCH */
-	ADDS_SIDECAR_APPEND,  /* tags that it lacks are added behind its own */
+	ADDS_SIDECAR_KEEP,   /* a file that we did not write stays: ADDS_EMISMATCH */
+	ADDS_SIDECAR_APPEND, /* tags that it lacks are added behind its own */
 	ADDS_SIDECAR_REPLACE,
 };
 
 struct adds_sidecars;
 
-/* ledger: a JSON Lines file, read if it is there and appended to: {"before":text or null,"file":path,"sha256":of what was written}. */
+/* ledger: a JSON Lines file, read if it is there and appended to: {"before":text or null,"file":path,
+ * "picture":path,"sha256":of what was written}. */
 struct adds_sidecars *adds_sidecars_open(const char *ledger, struct adds_error *err);
 void adds_sidecars_close(struct adds_sidecars *s);
 
-/* Writes text to path (temporary file, fsync, rename), entering it in the ledger first. A file that
- * holds that text already is left alone. separator: of tags, for appending. Returns 1 written, 0 as it was. */
-int adds_sidecars_write(struct adds_sidecars *s, const char *path, const char *text, const char *separator,
+/* Writes text, the tags of picture, to path (temporary file, fsync, rename), entering it in the ledger first. A file
+ * that holds that text already is left alone. One that was written for another picture since the ledger was opened is never
+ * written (ADDS_EMISMATCH), one of another picture before that only where clash allows it. separator: of tags, for
+ * appending. Returns 1 written, 0 as it was. */
+int adds_sidecars_write(struct adds_sidecars *s, const char *path, const char *picture, const char *text, const char *separator,
                         enum adds_sidecar_clash clash, struct adds_error *err);
 
 /* Takes back what a ledger says was written, last first: files that still hold
