@@ -185,7 +185,8 @@ prompts_of(struct adds_prompts *p, const struct adds_labels *l)
 
 	if (adds_prompts_make(p, l->vocab, l->own, &o, &err) < 0)
 		die("%s", err.msg);
-	say("%zu labels, %zu prompts", p->labels, p->n);
+	say("%zu %s, %zu %s", p->labels, ADDS_PLURAL(p->labels, "label", "labels"), p->n,
+	    ADDS_PLURAL(p->n, "prompt", "prompts"));
 }
 
 static void
@@ -265,7 +266,8 @@ find_fresh(struct job *j)
 		if (!earlier(j, i))
 			j->fresh[j->nfresh++] = i;
 	if (update)
-		say("%zu labels copied, %zu to encode", j->prompts.labels - j->nfresh, j->nfresh);
+		say("%zu %s copied, %zu to encode", j->prompts.labels - j->nfresh,
+		    ADDS_PLURAL(j->prompts.labels - j->nfresh, "label", "labels"), j->nfresh);
 }
 
 static void

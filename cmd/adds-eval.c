@@ -134,8 +134,8 @@ read_unseen(const struct adds_vocab *labels)
 		found++;
 	}
 	if (found < adds_vocab_size(names))
-		warn("%s: %zu of %zu names are not among the labels", unseen_path, adds_vocab_size(names) - found,
-		     adds_vocab_size(names));
+		warn("%s: %zu of %zu names %s not among the labels", unseen_path, adds_vocab_size(names) - found,
+		     adds_vocab_size(names), ADDS_PLURAL(adds_vocab_size(names) - found, "is", "are"));
 	adds_vocab_free(names);
 	return unseen;
 }
@@ -363,7 +363,8 @@ open_pictures(struct adds_reader *r)
 	if (!map.known)
 		map.known = cmd_alloc((size_t)texts.n + 1, 1);
 	if (map.ignored)
-		warn("%zu labels of the pictures are not in '%s' and ignored: %s%s", map.ignored, labels_path, map.first,
+		warn("%zu %s not in '%s' and ignored: %s%s", map.ignored,
+		     ADDS_PLURAL(map.ignored, "label of the pictures is", "labels of the pictures are"), labels_path, map.first,
 		     map.ignored > 3 ? ", ..." : "");
 	scores.L = texts.n;
 }
@@ -469,10 +470,11 @@ evaluate(struct adds_reader *r, int to_stdout)
 		report(!to_stdout && (!output || strcmp(output, "-")) && !(json_path && strcmp(json_path, "-") == 0));
 	errors = scores.errors > 0;
 	if (errors)
-		warn("%lld error records passed on", (long long)scores.errors);
+		warn("%lld error %s passed on", (long long)scores.errors, ADDS_PLURAL(scores.errors, "record", "records"));
 	cmd_cost(adds_reader_records(r), "pictures");
 	if (adds_scorer_most(scorer))
-		warn("the device had memory for no more than %lld pictures at once", (long long)adds_scorer_most(scorer));
+		warn("the device had memory for no more than %lld %s at once", (long long)adds_scorer_most(scorer),
+		     ADDS_PLURAL(adds_scorer_most(scorer), "picture", "pictures"));
 	adds_scorer_close(scorer);
 	backend_close(b);
 	return errors;

@@ -206,16 +206,27 @@ open_output(const struct index_labels *labels)
 	return w;
 }
 
+/* Files were named, and none is a picture: who named them meant something else. */
+static int
+nothing_but_others(const struct index_pictures *p, struct adds_error *err)
+{
+	if (p->n || !p->left_out)
+		return 0;
+	return adds_fail(err, ADDS_EARG,
+	                 "'%s' is no picture by name (.png .jpg .jpeg .webp): --files-from takes a list of pictures, --tags a vocabulary, --labels labels of pictures",
+	                 p->left_out_name);
+}
+
 /* what was found, or not taken for a picture */
 static void
 report_pictures(const struct index_pictures *p)
 {
-	say("%zu pictures found", p->n);
+	say("%zu %s found", p->n, ADDS_PLURAL(p->n, "picture", "pictures"));
 	if (p->loops)
-		say("%zu links lead back to a folder they lie in and are left out, the first: '%s'", p->loops, p->loop_name);
+		say("links that lead back to a folder they lie in were left out: %zu, the first: '%s'", p->loops, p->loop_name);
 	if (p->left_out)
-		warn("%zu named files are no pictures by name (.png .jpg .jpeg .webp) and left out, the first: '%s'", p->left_out,
-		     p->left_out_name);
+		warn("%zu named %s by name (.png .jpg .jpeg .webp) and left out, the first: '%s'", p->left_out,
+		     ADDS_PLURAL(p->left_out, "file is no picture", "files are no pictures"), p->left_out_name);
 	if (!p->n)
 		warn("no picture (.png .jpg .jpeg .webp) was found");
 }
@@ -223,17 +234,17 @@ report_pictures(const struct index_pictures *p)
 static void
 report(const struct index_run *run)
 {
-	say("%llu records: %llu labelled pictures, %llu without labels, %llu errors", (unsigned long long)run->written,
+	say("records: %llu; labelled pictures: %llu, without labels: %llu, errors: %llu", (unsigned long long)run->written,
 	    (unsigned long long)run->labelled, (unsigned long long)run->unlabelled, (unsigned long long)run->errors);
 	if (run->unknown)
-		warn("%llu tags are not in the vocabulary and left out, the first: '%s'", (unsigned long long)run->unknown,
-		     run->first_unknown);
+		warn("%llu %s not in the vocabulary and left out, the first: '%s'", (unsigned long long)run->unknown,
+		     ADDS_PLURAL(run->unknown, "tag is", "tags are"), run->first_unknown);
 	if (run->labelled && run->unlabelled)
-		warn("%llu of %llu pictures have no labels: neither trained on nor measured", (unsigned long long)run->unlabelled,
-		     (unsigned long long)run->written);
+		warn("%llu of %llu pictures %s no labels: neither trained on nor measured", (unsigned long long)run->unlabelled,
+		     (unsigned long long)run->written, ADDS_PLURAL(run->unlabelled, "has", "have"));
 	if (run->errors)
-		warn("%llu of %llu pictures became error records, the first: %s", (unsigned long long)run->errors,
-		     (unsigned long long)run->written, run->first_error);
+		warn("%llu of %llu pictures became %s, the first: %s", (unsigned long long)run->errors,
+		     (unsigned long long)run->written, ADDS_PLURAL(run->errors, "an error record", "error records"), run->first_error);
 	cmd_cost(run->written, "pictures");
 }
 
@@ -290,7 +301,8 @@ main(int argc, char **argv)
 		run.kept = kept = index_gather(&labels, &pictures, run.threads, run.stop_labels);
 	}
 	w = open_output(&labels);
-	if (index_run(&run, w, &err) < 0 || (!first_pass && index_find_join(&pictures, &err) < 0)) {
+	if (index_run(&run, w, &err) < 0 || (!first_pass && index_find_join(&pictures, &err) < 0) ||
+	    nothing_but_others(&pictures, &err) < 0) {
 		adds_writer_abort(w);
 		die("%s", err.msg);
 	}

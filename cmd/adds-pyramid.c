@@ -166,12 +166,14 @@ print_plan(const struct adds_settings *s, uint64_t pictures, uint64_t others, do
 {
 	int i;
 
-	printf("%llu pictures, %llu other records\n", (unsigned long long)pictures, (unsigned long long)others);
+	printf("%llu %s, %llu other %s\n", (unsigned long long)pictures, ADDS_PLURAL(pictures, "picture", "pictures"),
+	       (unsigned long long)others, ADDS_PLURAL(others, "record", "records"));
 	printf("levels of");
 	for (i = 0; i < s->plan.levels; i++)
 		printf("%s %d", i ? "," : "", s->plan.side[i]);
-	printf(" pixels: %d tiles a picture\n", s->plan.tiles);
-	printf("%d tokens a tile, %lld a picture, each of %d %s: %zu bytes a picture\n", adds_settings_tile_tokens(s),
+	printf(" pixels: %d %s a picture\n", s->plan.tiles, ADDS_PLURAL(s->plan.tiles, "tile", "tiles"));
+	printf("%d %s a tile, %lld a picture, each of %d %s: %zu bytes a picture\n", adds_settings_tile_tokens(s),
+	       ADDS_PLURAL(adds_settings_tile_tokens(s), "token", "tokens"),
 	       (long long)adds_settings_tokens(s), s->clip.E, dtypes[dtype], adds_settings_bytes(s));
 	printf("the stream: about %.3g MB before compression\n", bytes / 1e6);
 }
@@ -292,13 +294,13 @@ finish(struct adds_forward *f)
 		warn("%s", trouble);
 	if (f->kept)
 		say("'%s' is current: left as it is", output);
-	say("%llu pictures opened, tokens of %llu found in the cache", (unsigned long long)f->opened,
-	    (unsigned long long)f->found);
+	say("%llu %s opened, tokens of %llu found in the cache", (unsigned long long)f->opened,
+	    ADDS_PLURAL(f->opened, "picture", "pictures"), (unsigned long long)f->found);
 	say("copies of weights, packed for products: %.1f MB", 1e-6 * (double)f->backend->packed_bytes);
 	say("the encoder waited %.2f s for pictures", f->waited);
 	if (f->errors)
-		warn("%llu error records%s%s", (unsigned long long)f->errors, f->first.msg[0] ? "; the first picture that could not be read: " : "",
-		     f->first.msg);
+		warn("%llu error %s%s%s", (unsigned long long)f->errors, ADDS_PLURAL(f->errors, "record", "records"),
+		     f->first.msg[0] ? "; the first picture that could not be read: " : "", f->first.msg);
 	cmd_cost(f->pictures, "pictures");
 }
 

@@ -79,8 +79,8 @@ fit(struct adds_reader *r)
 	tagout_write_file(output, text);
 	for (i = 0; i < t.n; i++)
 		fallbacks += (size_t)t.cut[i].fallback;
-	say("%lld pictures, %zu labels, %zu with the global threshold %.6g (precision %.4f, recall %.4f, F1 %.4f)",
-	    (long long)scores.n, t.n, fallbacks, t.global.threshold, t.global.precision, t.global.recall, t.global.f1);
+	say("%lld %s, %zu %s, %zu with the global threshold %.6g (precision %.4f, recall %.4f, F1 %.4f)",
+	    (long long)scores.n, ADDS_PLURAL(scores.n, "picture", "pictures"), t.n, ADDS_PLURAL(t.n, "label", "labels"), fallbacks, t.global.threshold, t.global.precision, t.global.recall, t.global.f1);
 	free(text);
 	i = scores.errors > 0;
 	adds_thresholds_release(&t);
@@ -196,7 +196,7 @@ apply(struct adds_reader *r)
 	if (rc < 0)
 		die("%s", err.msg);
 	if (errors)
-		warn("%lld pictures could not be read upstream (error records)", (long long)errors);
+		warn("%lld %s could not be read upstream (error records)", (long long)errors, ADDS_PLURAL(errors, "picture", "pictures"));
 	rc = tagout_close(t);
 	cmd_cost(adds_reader_records(r), "pictures");
 	free(rows);
@@ -215,8 +215,9 @@ undo(void)
 	if (adds_sidecars_undo(undo_path, &undone, &changed, &err) < 0)
 		die("%s", err.msg);
 	if (changed)
-		warn("%lld files were changed by somebody since and are left as they are", (long long)changed);
-	say("%lld files taken back", (long long)undone);
+		warn("%lld %s changed by somebody since and left as %s", (long long)changed, ADDS_PLURAL(changed, "file was", "files were"),
+		     ADDS_PLURAL(changed, "it is", "they are"));
+	say("%lld %s taken back", (long long)undone, ADDS_PLURAL(undone, "file", "files"));
 	return changed > 0;
 }
 

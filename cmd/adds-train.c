@@ -77,10 +77,12 @@ prepare(struct adds_trainer *t, struct train_input *in, struct train_args *a, st
 	                              in->val ? in->val : in->train, in->val_list, in->nval, in->holdout, &err),
 	            &err);
 	if (t->untrainable)
-		warn("%lld labels have no known positive or no known negative among the training pictures and are not trained: %s%s",
-		     (long long)t->untrainable, t->untrainable_names, t->untrainable > 3 ? ", ..." : "");
-	say("%lld labels trained, %lld held out, on %lld pictures; %lld pictures validate; %d layers%s",
-	    (long long)t->ntrained, (long long)t->held_out, (long long)t->ntrain, (long long)t->nval, t->o.decoder.layers,
+		warn("%lld %s no known positive or no known negative among the training pictures and cannot be trained: %s%s",
+		     (long long)t->untrainable, ADDS_PLURAL(t->untrainable, "label has", "labels have"), t->untrainable_names, t->untrainable > 3 ? ", ..." : "");
+	say("%lld %s trained, %lld held out, on %lld %s; %lld validate; %d %s%s", (long long)t->ntrained,
+	    ADDS_PLURAL(t->ntrained, "label", "labels"), (long long)t->held_out, (long long)t->ntrain,
+	    ADDS_PLURAL(t->ntrain, "picture", "pictures"), (long long)t->nval, t->o.decoder.layers,
+	    ADDS_PLURAL(t->o.decoder.layers, "layer", "layers"),
 	    t->o.decoder.prior ? " and the zero-shot prior" : "");
 	if (b->memory)
 		say("features on the device: %.1f MB%s", 1e-6 * (double)t->kept_bytes, in->train->resident ? "" : "; copied step by step");

@@ -307,7 +307,8 @@ cat_export(struct cat_source *s, const struct cat_options *o)
 	if (!e.records)
 		die("%s: no record has a tensor '%s'", cat_name(s), e.tensor);
 	if (e.left_out)
-		warn("%zu records without '%s' were left out", e.left_out, e.tensor);
+		warn("%zu %s without '%s' %s left out", e.left_out, ADDS_PLURAL(e.left_out, "record", "records"), e.tensor,
+		     ADDS_PLURAL(e.left_out, "was", "were"));
 	if (o->npy)
 		finish_npy(&e);
 	else

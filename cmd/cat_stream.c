@@ -55,6 +55,7 @@ verify(const char *path)
 	static const char *const tables[] = { "no seek table", "seek table sound" };
 	struct adds_reader *r = adds_reader_open(cmd_input(path), NULL, &cat_err);
 	const char *kind;
+	double records, errors;
 	int rc = -1, table;
 
 	if (!r || (rc = verify_records(r)) < 0 || (rc = table = adds_reader_check_table(r, &cat_err)) < 0) {
@@ -63,9 +64,10 @@ verify(const char *path)
 		return -1;
 	}
 	kind = adds_message_string(adds_reader_header(r), "kind");
-	printf("%s: %s, %.0f records, %.0f errors: sound, %s\n", adds_reader_name(r), kind,
-	       adds_message_number(adds_reader_end(r), "records", 0), adds_message_number(adds_reader_end(r), "errors", 0),
-	       tables[table]);
+	records = adds_message_number(adds_reader_end(r), "records", 0);
+	errors = adds_message_number(adds_reader_end(r), "errors", 0);
+	printf("%s: %s, %.0f %s, %.0f %s: sound, %s\n", adds_reader_name(r), kind, records, ADDS_PLURAL(records, "record", "records"),
+	       errors, ADDS_PLURAL(errors, "error", "errors"), tables[table]);
 	if (adds_reader_warnings(r))
 		warn("%s", adds_reader_warnings(r));
 	adds_reader_close(r);
@@ -120,5 +122,5 @@ cat_salvage(const char *file, const struct cat_options *o)
 		     (unsigned long long)what.records, (unsigned long long)what.broken, (unsigned long long)what.lost,
 		     what.ended ? "" : "; the end record is missing");
 	else
-		say("%s: %llu records, nothing is broken", file, (unsigned long long)what.records);
+		say("%s: %llu %s, nothing is broken", file, (unsigned long long)what.records, ADDS_PLURAL(what.records, "record", "records"));
 }

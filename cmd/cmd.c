@@ -232,7 +232,8 @@ cmd_cost(uint64_t records, const char *noun)
 	struct rusage r;
 
 	getrusage(RUSAGE_SELF, &r);
-	say("%llu %s in %.2f s, %.1f/s, %.2f s of processor time, %.1f MB at most", (unsigned long long)records, noun, s,
+	say("%llu %.*s in %.2f s, %.1f/s, %.2f s of processor time, %.1f MB at most", (unsigned long long)records,
+	    (int)(strlen(noun) - (records == 1)), noun, s,
 	    s > 0 ? (double)records / s : 0,
 	    (double)r.ru_utime.tv_sec + 1e-6 * (double)r.ru_utime.tv_usec + (double)r.ru_stime.tv_sec +
 	            1e-6 * (double)r.ru_stime.tv_usec,

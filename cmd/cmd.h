@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../lib/fail.h"
 #include "opt.h"
 
 /* exit statuses: done, could not, wrong usage */
@@ -60,7 +61,7 @@ const char *cmd_model(const char *given);
 __attribute__((format(printf, 1, 2))) void cmd_progress(const char *fmt, ...);
 void cmd_progress_end(void);
 
-/* With -v, at the end: records, seconds, records/s, peak memory. */
+/* With -v, at the end: records, seconds, records/s, peak memory. noun: more than one, with the s that one lacks. */
 void cmd_cost(uint64_t records, const char *noun);
 
 /* Seconds since cmd_init, monotonic. */

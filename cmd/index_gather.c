@@ -161,7 +161,7 @@ index_gather(struct index_labels *l, const struct index_pictures *p, int threads
 		index_labeller_release(&k->labeller[t]);
 	}
 	free(k->labeller);
-	say("%zu labels in the label files", adds_vocab_size(l->v));
+	say("labels in the label files: %zu", adds_vocab_size(l->v));
 	return k;
 }
 

@@ -92,7 +92,7 @@ read_vocabulary(struct index_labels *l, const char *path)
 		l->order[i] = (int32_t)i;
 	sorted_by = l->v;
 	qsort(l->order, l->base, sizeof(*l->order), by_label);
-	say("%zu labels in '%s'", l->base, path);
+	say("%zu %s in '%s'", l->base, ADDS_PLURAL(l->base, "label", "labels"), path);
 }
 
 int
@@ -130,7 +130,7 @@ add_table(struct index_labels *l, const char *path)
 
 	if (!t)
 		die("%s", err.msg);
-	say("'%s' speaks of %zu pictures and %zu labels", path, t->n, adds_vocab_size(t->names));
+	say("'%s': pictures: %zu, labels: %zu", path, t->n, adds_vocab_size(t->names));
 	l->table = realloc(l->table, (l->tables + 1) * sizeof(*l->table));
 	if (!l->table)
 		die("out of memory");
@@ -210,8 +210,8 @@ index_bind(struct index_labels *l, int add)
 		bind_parents(l, l->table[i]);
 	}
 	if (r.unknown)
-		warn("%llu labels of tables are not in the vocabulary and left out, the first: '%s'",
-		     (unsigned long long)r.unknown, r.first_unknown);
+		warn("%llu %s not in the vocabulary and left out, the first: '%s'", (unsigned long long)r.unknown,
+		     ADDS_PLURAL(r.unknown, "label of a table is", "labels of tables are"), r.first_unknown);
 	index_labeller_release(&r);
 }
 

@@ -88,7 +88,7 @@ encode(const struct adds_vocab *v, const char *model, const char *to, struct bac
 			rc = write_labels(to, v, m, embedding, err);
 	}
 	if (truncated)
-		warn("%zu prompts are longer than the model's context and were cut", truncated);
+		warn("%zu %s longer than the model's context and cut", truncated, ADDS_PLURAL(truncated, "prompt was", "prompts were"));
 	free(embedding);
 	adds_clip_free(m);
 	return rc < 0 ? err->code : 0;
@@ -105,7 +105,7 @@ train_encode(struct adds_texts *texts, const char *path, const struct train_args
 	if (v && (rc = encode(v, cmd_model(a->model), to, b, err)) == 0)
 		rc = adds_texts_read(texts, to, err);
 	if (rc == 0)
-		say("%lld labels encoded with '%s'", (long long)texts->n, cmd_model(a->model));
+		say("labels encoded with '%s': %lld", cmd_model(a->model), (long long)texts->n);
 	adds_vocab_free(v);
 	free(to);
 	return rc < 0 ? err->code : 0;

@@ -102,7 +102,7 @@ read_labels(struct train_input *in, const struct train_args *a, struct adds_run 
 	}
 	if (adds_texts_read(&in->texts, from, &err) < 0)
 		train_give_up(run, "%s", err.msg);
-	say("%lld labels of width %d", (long long)in->texts.n, in->texts.width);
+	say("labels: %lld, of width %d", (long long)in->texts.n, in->texts.width);
 	free(path);
 }
 
@@ -230,13 +230,15 @@ warn_about(const struct adds_dataset *d)
 	if (warnings)
 		warn("%s", warnings);
 	if (d->map.ignored)
-		warn("%s: %zu labels of the pictures are not in the label stream and are ignored: %s%s", name, d->map.ignored,
-		     d->map.first, d->map.ignored > 3 ? ", ..." : "");
+		warn("%s: %zu %s not in the label stream and ignored: %s%s", name, d->map.ignored,
+		     ADDS_PLURAL(d->map.ignored, "label of the pictures is", "labels of the pictures are"), d->map.first, d->map.ignored > 3 ? ", ..." : "");
 	if (d->errors)
-		warn("%s: %llu pictures could not be read and are left out", name, (unsigned long long)d->errors);
+		warn("%s: %llu %s could not be read: left out", name, (unsigned long long)d->errors, ADDS_PLURAL(d->errors, "picture", "pictures"));
 	if (d->unlabelled)
-		warn("%s: %llu pictures without labels are left out", name, (unsigned long long)d->unlabelled);
-	say("%s: %lld labelled pictures of up to %lld tokens, %s", name, (long long)d->n, (long long)d->most_tokens,
+		warn("%s: %llu %s left out", name, (unsigned long long)d->unlabelled,
+		     ADDS_PLURAL(d->unlabelled, "picture without labels is", "pictures without labels are"));
+	say("%s: labelled pictures: %lld, of up to %lld %s, %s", name, (long long)d->n, (long long)d->most_tokens,
+	    ADDS_PLURAL(d->most_tokens, "token", "tokens"),
 	    d->in_memory ? "in memory" : "read from the file as they are needed");
 }
 
@@ -268,7 +270,7 @@ warn_of_holdout(const struct train_input *in, const char *path)
 		missing += adds_vocab_find(in->texts.vocab, name, strlen(name)) < 0;
 	}
 	if (missing)
-		warn("%s: %zu of %zu names are not among the labels", path, missing, n);
+		warn("%s: %zu of %zu names %s not among the labels", path, missing, n, ADDS_PLURAL(missing, "is", "are"));
 }
 
 /* features that validate should be made as those that train */

@@ -166,8 +166,8 @@ adds_targets_of(struct adds_targets *g, const struct adds_vocab *v, const struct
 	if ((rc = make_room(g, v->n, err)) < 0)
 		return rc;
 	if (t->has_vector && t->nvector != norder)
-		return adds_fail(err, ADDS_EFORMAT, "'%s' $.encoded_labels has %zu values, but the vocabulary %zu labels", name,
-		                 t->nvector, norder);
+		return adds_fail(err, ADDS_EFORMAT, "'%s' $.encoded_labels has %zu %s, but the vocabulary %zu %s", name, t->nvector,
+		                 ADDS_PLURAL(t->nvector, "value", "values"), norder, ADDS_PLURAL(norder, "label", "labels"));
 	if ((rc = positives(g, v, t, order, name, err)) < 0)
 		return rc;
 	g->has_neg = t->has_neg;

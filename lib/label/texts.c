@@ -62,8 +62,8 @@ read_rows(struct adds_texts *t, struct adds_reader *r, struct adds_error *err)
 	if (rc < 0)
 		return rc;
 	if (i < t->n)
-		return adds_fail(err, ADDS_EFORMAT, "%s: %lld labels, the header has %lld", adds_reader_name(r), (long long)i,
-		                 (long long)t->n);
+		return adds_fail(err, ADDS_EFORMAT, "%s: %lld %s, the header has %lld", adds_reader_name(r), (long long)i,
+		                 ADDS_PLURAL(i, "label", "labels"), (long long)t->n);
 	return 0;
 }
 

@@ -18,12 +18,12 @@ struct training {
 	struct adds_tileset all, part; /* part: the pictures that strengths are chosen on */
 	int32_t *labels;               /* usable ones, K of them */
 	int64_t K;
-	int32_t *part_labels;          /* of those, the ones that strengths are chosen on */
+	int32_t *part_labels; /* of those, the ones that strengths are chosen on */
 	int64_t part_K, part_N;
-	int64_t *part_list;            /* [part_N] */
-	int8_t *part_targets;          /* [part_N, L] */
-	float *Z, *part_Z;             /* [N, L], [part_N, L] */
-	float *out;                    /* [N, K]: out-of-fold corrections of trained labels */
+	int64_t *part_list;   /* [part_N] */
+	int8_t *part_targets; /* [part_N, L] */
+	float *Z, *part_Z;    /* [N, L], [part_N, L] */
+	float *out;           /* [N, K]: out-of-fold corrections of trained labels */
 	struct adds_strength q;
 };
 
@@ -54,7 +54,8 @@ by_hash(const void *a, const void *b)
 {
 	const struct hashed *x = a, *y = b;
 
-	return x->hash != y->hash ? (x->hash < y->hash ? -1 : 1) : x->at < y->at ? -1 : x->at > y->at;
+	return x->hash != y->hash ? (x->hash < y->hash ? -1 : 1) : x->at < y->at ? -1
+	                                                                         : x->at > y->at;
 }
 
 static int
@@ -498,12 +499,12 @@ adds_ridge_free(struct adds_ridge *m)
 void
 adds_ridge_summary(const struct adds_ridge *m, char *text, size_t n)
 {
-	size_t at = (size_t)snprintf(text, n, "ridge: %lld labels, lambda %g, reading a %g c %g, strength %g trained, %g untrained", (long long)m->K,
-	                             m->lambda, m->share, m->sharp, m->rho_trained, m->rho_untrained);
+	size_t at = (size_t)snprintf(text, n, "ridge: %lld %s, lambda %g, reading a %g c %g, strength %g trained, %g untrained", (long long)m->K,
+	                             ADDS_PLURAL(m->K, "label", "labels"), m->lambda, m->share, m->sharp, m->rho_trained, m->rho_untrained);
 
 	if (at < n)
-		snprintf(text + at, n - at, "; expected change of AP %+.3f (+-%.3f) trained, %+.3f (+-%.3f) untrained, over %lld labels; calibration error %.3f",
+		snprintf(text + at, n - at, "; expected change of AP %+.3f (+-%.3f) trained, %+.3f (+-%.3f) untrained, over %lld %s; calibration error %.3f",
 		         m->gain_reading.mean + m->gain_trained.mean, hypot(m->gain_reading.error, m->gain_trained.error),
 		         m->gain_reading.mean + m->gain_untrained.mean, hypot(m->gain_reading.error, m->gain_untrained.error),
-		         (long long)m->judged, m->calibration_error);
+		         (long long)m->judged, ADDS_PLURAL(m->judged, "label", "labels"), m->calibration_error);
 }

@@ -117,15 +117,16 @@ adds_report_table(const struct adds_report *r, const struct adds_scores *s)
 {
 	struct text t = { NULL, 0, 0, 0 };
 
-	add(&t, "%lld labelled pictures, %lld unlabelled, %lld errors\n\n", (long long)s->n, (long long)s->unlabelled,
-	    (long long)s->errors);
+	add(&t, "%lld labelled %s, %lld unlabelled, %lld %s\n\n", (long long)s->n, ADDS_PLURAL(s->n, "picture", "pictures"),
+	    (long long)s->unlabelled, (long long)s->errors, ADDS_PLURAL(s->errors, "error", "errors"));
 	ranking_rows(&t, r);
 	threshold_rows(&t, r);
 	if (!isnan(r->group[0].calibration_error))
 		add(&t, "\ncalibration error %.4f\n", r->group[0].calibration_error);
 	if (r->skipped)
-		add(&t, "\n%lld labels with fewer than %lld known positives are left out of mAP\n", (long long)r->skipped,
-		    (long long)(r->options.min_positives > 1 ? r->options.min_positives : 1));
+		add(&t, "\n%lld %s with fewer than %lld known positives %s left out of mAP\n", (long long)r->skipped,
+		    ADDS_PLURAL(r->skipped, "label", "labels"), (long long)(r->options.min_positives > 1 ? r->options.min_positives : 1),
+		    ADDS_PLURAL(r->skipped, "is", "are"));
 	return finish(&t);
 }
 

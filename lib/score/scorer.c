@@ -34,7 +34,7 @@ struct adds_scorer {
 		void *p;
 		size_t bytes;
 	} work[WORKS];
-	int64_t most; /* pictures at once since memory was short; 0: it never was */
+	int64_t most;        /* pictures at once since memory was short; 0: it never was */
 	float *ridge_logits; /* host [n, L] of a blend */
 	int64_t ridge_room;
 };
@@ -92,7 +92,7 @@ open_decoder(struct adds_scorer *s, const struct adds_message *m, struct adds_er
 		rc = set_gate(s, trained, trained_texts, err);
 	if (rc == 0 && c)
 		rc = upload(s->b, &s->context, c->embedding, (size_t)(c->n * c->width), sqrtf((float)c->width), err);
-	snprintf(s->summary, sizeof(s->summary), "decoder of %d layers, %d heads%s, trained on %zu labels", config->layers,
+	snprintf(s->summary, sizeof(s->summary), "decoder; layers: %d, heads: %d%s, labels trained: %zu", config->layers,
 	         config->heads, config->prior ? ", zero-shot prior" : "", trained ? adds_vocab_size(trained) : (size_t)0);
 	adds_vocab_free(trained);
 	free(trained_texts);
@@ -170,7 +170,7 @@ adds_scorer_open(struct backend *b, const char *checkpoint, const struct adds_te
 	s->texts = texts;
 	s->options = *options;
 	strcpy(s->id, "zero-shot");
-	snprintf(s->summary, sizeof(s->summary), "zero-shot: cosines of %lld labels", (long long)texts->n);
+	snprintf(s->summary, sizeof(s->summary), "zero-shot: cosines of %lld %s", (long long)texts->n, ADDS_PLURAL(texts->n, "label", "labels"));
 	if (upload(b, &s->labels, texts->embedding, n, 1, err) < 0 ||
 	    upload(b, &s->scaled, texts->embedding, n, sqrtf((float)texts->width), err) < 0 ||
 	    (checkpoint && open_checkpoint(s, checkpoint, err) < 0)) {

@@ -55,7 +55,8 @@ adds_score_check(const struct adds_score_header *h, const struct adds_record *re
 	size_t i;
 
 	if (!rec->scores || rec->nscores != L)
-		return adds_fail(err, ADDS_EFORMAT, "'%.*s': %zu scores for %zu labels", (int)rec->path_len, rec->path, rec->nscores, L);
+		return adds_fail(err, ADDS_EFORMAT, "'%.*s': %zu scores for %zu %s", (int)rec->path_len, rec->path, rec->nscores, L,
+		                 ADDS_PLURAL(L, "label", "labels"));
 	for (i = 0; i < L; i++)
 		if (!isfinite(rec->scores[i]))
 			return adds_fail(err, ADDS_EFORMAT, "'%.*s': the score of label '%s' is not finite", (int)rec->path_len,

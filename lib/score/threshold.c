@@ -332,7 +332,7 @@ check_scores(const struct adds_thresholds *t, const struct adds_score_header *h,
 	if (adds_vocab_hash(h->labels, hash, err) < 0)
 		return err->code;
 	if (strcmp(t->labels_sha256, hash) || t->n != adds_vocab_size(h->labels))
-		return adds_fail(err, ADDS_EMISMATCH, "the thresholds were fitted for another label set (%zu labels, these are %zu): fit anew, or use --fallback-global",
+		return adds_fail(err, ADDS_EMISMATCH, "the thresholds were fitted for another label set (%zu of them, these are %zu): fit anew, or use --fallback-global",
 		                 t->n, adds_vocab_size(h->labels));
 	for (i = 0; i < t->n; i++)
 		if (strcmp(t->name[i], adds_vocab_name(h->labels, i)))

@@ -129,7 +129,7 @@ read_rows(const int32_t **rows, size_t *n, const struct adds_message *m, const c
 	*n = (size_t)t->shape[0];
 	for (i = 0; i < *n; i++) {
 		if ((*rows)[i] < 0 || (labels > 0 && (*rows)[i] >= labels))
-			return adds_fail(err, ADDS_EFORMAT, "tensor '%s': row %ld, but the vocabulary has %lld labels", name,
+			return adds_fail(err, ADDS_EFORMAT, "tensor '%s': row %ld, but the size of the vocabulary is %lld", name,
 			                 (long)(*rows)[i], (long long)labels);
 		if (i && (*rows)[i] <= (*rows)[i - 1])
 			return adds_fail(err, ADDS_EFORMAT, "tensor '%s' is not ascending", name);
@@ -224,7 +224,7 @@ read_scores(struct adds_record *rec, const struct adds_message *m, int64_t label
 	rec->scores = t->data;
 	rec->nscores = (size_t)t->shape[0];
 	if (labels > 0 && t->shape[0] != labels)
-		return adds_fail(err, ADDS_EFORMAT, "%lld scores, but the vocabulary has %lld labels", (long long)t->shape[0],
+		return adds_fail(err, ADDS_EFORMAT, "%lld scores, but the size of the vocabulary is %lld", (long long)t->shape[0],
 		                 (long long)labels);
 	return 0;
 }

@@ -127,7 +127,7 @@ has err '*exclude one another*'
 t 'streams that must be accepted' 0 <<'X'
 adds-cat --verify "$top"/tests/data/good/*.adds
 X
-has out '*tiny.adds: index, 1 records, 0 errors: sound*'
+has out '*tiny.adds: index, 1 record, 0 errors: sound*'
 for f in "$top"/tests/data/bad/*.adds; do
 	export f
 	t "must be refused: $(basename "$f")" 1 <<'X'

@@ -174,7 +174,7 @@ adds-encode-text -v -m model --update more.adds -o back.adds list.txt 2>log && c
 X
 t 'other prompts are encoded anew' 0 <<'X'
 adds-encode-text -m model --template '{}' -o plain.adds list.txt
-adds-encode-text -v -m model --template '{}' --update good.adds -o u.adds list.txt 2>log && cmp u.adds plain.adds && grep -q '1 labels copied, 3 to encode' log
+adds-encode-text -v -m model --template '{}' --update good.adds -o u.adds list.txt 2>log && cmp u.adds plain.adds && grep -q '1 label copied, 3 to encode' log
 X
 t 'nothing is copied from another model or other options' 0 <<'X'
 mkmodel --shape mini --act quick_gelu other >/dev/null && adds-encode-text -m other -o other.adds list.txt

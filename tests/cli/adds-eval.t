@@ -201,7 +201,7 @@ has out '*all *6 *seen *4 *unseen *2 *2'
 t '... names that are no labels' 0 <<'X'
 echo label77 >>unseen.txt; adds-eval --unseen unseen.txt scores.adds
 X
-has err 'adds-eval: unseen.txt: 1 of 3 names are not among the labels'
+has err 'adds-eval: unseen.txt: 1 of 3 names is not among the labels'
 t '--min-positives: labels with fewer are skipped and counted' 0 <<'X'
 adds-eval --min-positives 18 scores.adds
 X

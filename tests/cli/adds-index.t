@@ -44,7 +44,7 @@ p/sub.jpg'
 t 'a picture that is not there becomes an error record' 0 <<'X'
 adds-index p/sub p/missing.jpg 2>/dev/null >o; test $? -eq 1 && adds-index p/sub >o && sh show o
 X
-has err "adds-index: 1 of 3 pictures became error records, the first: cannot open 'p/sub/dangling.jpg': No such file*"
+has err "adds-index: 1 of 3 pictures became an error record, the first: cannot open 'p/sub/dangling.jpg': No such file*"
 has out "*dangling.jpg !read: cannot open 'p/sub/dangling.jpg': No such file*"
 t '--on-error stop stops there' 1 <<'X'
 adds-index --on-error stop p/sub >o
@@ -149,7 +149,7 @@ has out 'n/part/1.jpg +animal,dog,poodle - P'
 t 'unlabelled pictures are counted' 0 <<'X'
 adds-index n >o
 X
-has err 'adds-index: 1 of 7 pictures have no labels: neither trained on nor measured'
+has err 'adds-index: 1 of 7 pictures has no labels: neither trained on nor measured'
 t '--require-labels' 1 <<'X'
 adds-index --require-labels n >o
 X
@@ -175,12 +175,12 @@ has err "adds-index: 'n/2.json' byte 19, \$.animal?1?: 'zebra' is not in the voc
 t '--on-error skip makes an error record of it' 0 <<'X'
 adds-index --on-error skip n >o; sh show o
 X
-has err "adds-index: 1 of 6 pictures became error records, the first: 'n/2.json' byte 19*"
+has err "adds-index: 1 of 6 pictures became an error record, the first: 'n/2.json' byte 19*"
 has out "*n/2.png !label: 'n/2.json' byte 19*"
 t '--on-unknown skip leaves the tag out' 0 <<'X'
 adds-index --on-unknown skip n >o; sh show o
 X
-has err "adds-index: 1 tags are not in the vocabulary and left out, the first: 'zebra'"
+has err "adds-index: 1 tag is not in the vocabulary and left out, the first: 'zebra'"
 has out '*n/2.png +animal,dog - P*'
 t '--on-unknown add puts it behind the others; vectors stay as they are' 0 <<'X'
 echo '["aardvark"]' >n/6.json; adds-index --on-unknown add n >o && sh show o && adds-cat --jsonl --head 1 o | head -1
@@ -326,4 +326,21 @@ t 'provenance has the options that change the result' 0 <<'X'
 adds-index -j 3 --split a=0.5,b=0.5 --take a --seed 7 many >v.a && adds-cat --jsonl v.a | head -1
 X
 has out '*"provenance":?{"options":{"seed":"7","split":"a=0.5,b=0.5","take":"a"},"program":"adds-index","version":*'
+t 'a file that is no picture is an error where nothing else is named' 1 <<'X'
+printf 'cat\ndog\n' >words.txt && adds-index -o words.adds words.txt; rc=$?; ls words.adds 2>/dev/null; exit $rc
+X
+has err "adds-index: 'words.txt' is no picture by name (.png .jpg .jpeg .webp): --files-from takes a list of pictures, --tags a vocabulary, --labels labels of pictures"
+lacks out '*words.adds*'
+t 'so it is through --files-from, and into a pipe the stream stays without an end' 1 <<'X'
+ls words.txt >list && adds-index --files-from list >cut; rc=$?; adds-cat --verify cut 2>/dev/null && exit 0; exit $rc
+X
+has err "adds-index: 'words.txt' is no picture*"
+t 'beside a folder it is left out and counted' 0 <<'X'
+mkdir -p one && touch one/a.jpg && adds-index -o one.adds one words.txt && adds-cat one.adds | grep -c a.jpg
+X
+has err "adds-index: 1 named file *words.txt*"
+t 'an empty folder is an empty stream' 0 <<'X'
+mkdir none && adds-index -o none.adds none && adds-cat --verify none.adds
+X
+has err 'adds-index: no picture*'
 done_

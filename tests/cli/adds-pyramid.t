@@ -98,7 +98,7 @@ t 'a broken picture is an error record' 0 <<'X'
 printf 'no picture\n' >p/broken.jpg; touch -d 2020-01-01 p/broken.jpg
 adds-pyramid -m "$model" -o a.adds seven.adds && adds-cat --jsonl a.adds | grep '"record":"error"'
 X
-has err 'adds-pyramid: 1 error records; the first picture that could not be read: *p/broken.jpg*: is neither JPEG nor PNG nor WebP'
+has err 'adds-pyramid: 1 error record; the first picture that could not be read: *p/broken.jpg*: is neither JPEG nor PNG nor WebP'
 has out '*"path":"p/broken.jpg","reason":"is neither JPEG nor PNG nor WebP"*"stage":"decode"*'
 t 'error records are passed on' 0 <<'X'
 adds-cat a.adds >/dev/null; rm -f gone.adds; mkdir -p one; cp p/0000.* one/; adds-index one >one.adds; rm one/*
@@ -108,7 +108,7 @@ has err '*cannot open: No such file*'
 t '--strict: the stream is whole, the status 1' 1 <<'X'
 adds-pyramid -m "$model" --strict -o strict.adds seven.adds
 X
-has err '*1 error records*'
+has err '*1 error record*'
 t '... whole' 0 <<'X'
 adds-cat --verify strict.adds
 X
@@ -162,7 +162,7 @@ t 'a renamed picture is found by its content' 0 <<'X'
 cp p/0003.* q.tmp && mkdir r && cp q.tmp r/other.jpg && adds-index r >r.adds
 adds-pyramid -m "$model" r.adds >plain.r && adds-pyramid -v -m "$model" --cache c r.adds >a.adds && cmp a.adds plain.r
 X
-opened '1 pictures opened, tokens of 1'
+opened '1 picture opened, tokens of 1'
 t 'other settings are other entries' 0 <<'X'
 adds-pyramid -v -m "$model" --cache c --fit crop index.adds >a.adds && adds-pyramid -m "$model" --fit crop index.adds >b.adds && cmp a.adds b.adds
 X

@@ -244,7 +244,7 @@ t 'undo leaves what was changed since' 1 <<'X'
 cd in && adds-threshold --top 1 --ledger l --format txt scores.adds && echo new >00007.jpg.txt && adds-threshold --undo l; rc=$?; cat *.txt; rm *.txt l; exit $rc
 X
 has out new
-has err '*1 files were changed*'
+has err '*1 file was changed*'
 t 'a ledger that a killed run left in the middle of a line' 0 <<'X'
 cd in && adds-threshold --top 1 --ledger l --format txt scores.adds && printf '{"before":null,"fi' >>l && adds-threshold --top 2 --ledger l --format txt scores.adds &&
 adds-threshold --undo l && ls *.txt 2>/dev/null | wc -l; rm l
@@ -277,6 +277,28 @@ ls *.txt | wc -l && adds-threshold --top 2 --overwrite --ledger l --format txt d
 adds-threshold --undo l && ls *.txt | wc -l && echo "$former" | cmp - "${bad}00001.jpg.txt"
 X
 has out '3?6?1?1'
+# two pictures, one text file
+mkdir two && cd two && printf 'a.jpg\nb.jpg\na.png\n' >paths && printf 'x\ny\n' >labels && cd .. || exit 1
+three_scores() { # the numbers of a .npy file of 3 x 2 f32, as octal bytes
+	printf '\223NUMPY\001\000\166\000%-117s\n' "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 2), }"
+	printf '\000\000\200\077\000\000\000\000\000\000\200\077\000\000\000\000\000\000\000\000\000\000\200\077'
+}
+three_scores >two/x.npy
+t '--replace-ext: a text file is not shared by two pictures, in one run or the next' 0 <<'X'
+cd two && adds-cat --import scores --npy x.npy --paths paths --labels labels --model-name m --score similarity -o s.adds || exit
+for run in 1 2 3; do
+	adds-threshold --top 1 --format txt --replace-ext s.adds 2>log; test $? -eq 1 && grep -c . log && cat log && grep -qx x a.txt && grep -qx x b.txt || exit 1
+done
+adds-threshold --top 1 --format txt --replace-ext --overwrite s.adds 2>log; test $? -eq 1 && grep -qx x a.txt || exit 1
+adds-cat --rows 2: -o png.adds s.adds && adds-threshold --top 1 --format txt --replace-ext png.adds 2>log; test $? -eq 1 && cat log && grep -qx x a.txt || exit 1
+adds-threshold --top 1 --format txt --replace-ext --overwrite png.adds && grep -qx y a.txt &&
+adds-threshold --undo adds-sidecars.jsonl && ls *.txt 2>/dev/null | wc -l && adds-threshold --top 1 --format txt --replace-ext png.adds && grep -qx y a.txt
+X
+has out "1?adds-threshold: 'a.txt' is for the tags of 'a.jpg', and not for those of 'a.png' too: leave out --replace-ext?1*'a.jpg'*leave out --replace-ext?1*'a.jpg'*leave out --replace-ext?adds-threshold: 'a.txt' is for the tags of 'a.jpg'*--replace-ext, or use --append or --overwrite?0"
+t 'without it each has its own' 0 <<'X'
+cd two && adds-threshold --top 1 --format txt --ledger other s.adds && cat a.jpg.txt a.png.txt
+X
+has out 'x?y'
 t 'a stream in the place of the ledger is no ledger' 1 <<'X'
 adds-threshold --undo scores.adds
 X

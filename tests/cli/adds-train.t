@@ -94,7 +94,7 @@ mkstream --kind labels --labels 8 --width 16 -o few.adds
 t 'labels that the stream lacks are counted and named' 0 <<'X'
 adds-train --method decoder --epochs 1 -t few.adds -o few f.adds
 X
-has err "*f.adds: 4 labels of the pictures are not in the label stream and are ignored: 'label8', 'label9', 'label10', ...*mAP*"
+has err "*f.adds: 4 labels of the pictures are not in the label stream and ignored: 'label8', 'label9', 'label10', ...*mAP*"
 t '--strict refuses them' 1 <<'X'
 adds-train --method decoder --strict -t few.adds -o no f.adds
 X
@@ -281,5 +281,5 @@ mkstream --kind features --records 40 --labels 6 -o whole.adds && adds-cat --npy
 adds-cat --import features --npy x.npy --paths p.txt --labels l.txt --targets y.npy --model-name test-model -o other.adds
 printf 'label1\nlabbel2\n' >held.txt; adds-train -t six.adds --method ridge --val other.adds --holdout-labels held.txt -o told whole.adds 2>log; grep -e held.txt -e other.adds log >&2
 X
-has err "adds-train: held.txt: 1 of 2 names are not among the labels?adds-train: *other.adds: 'tokens' is \"cls\", but \"all\" in the features that train"
+has err "adds-train: held.txt: 1 of 2 names is not among the labels?adds-train: *other.adds: 'tokens' is \"cls\", but \"all\" in the features that train"
 done_
