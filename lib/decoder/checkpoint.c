@@ -87,13 +87,13 @@ adds_decoder_to_message(struct adds_decoder *d, struct adds_message *m, const fl
 }
 
 int
-adds_checkpoint_write(const struct adds_message *m, const char *path, struct adds_error *err)
+adds_checkpoint_write(struct adds_message *m, const char *path, struct adds_error *err)
 {
 	struct adds_buf bytes = { 0 };
 	struct adds_output *o = NULL;
 	int rc;
 
-	if ((rc = adds_message_bytes(m, &bytes, ADDS_WEIGHTS_JSON_LIMIT, err)) < 0)
+	if ((rc = adds_seal_bytes(m, &bytes, ADDS_WEIGHTS_JSON_LIMIT, err)) < 0)
 		goto out;
 	if (!(o = adds_output_open(path, err))) {
 		rc = err ? err->code : ADDS_EIO;
@@ -165,13 +165,15 @@ adds_checkpoint_read(const char *path, char **bytes, size_t *len, struct adds_er
 	else if ((*bytes = adds_read_file(path, FILE_LIMIT, &n, err)) &&
 	         (rc = adds_message_parse(m, *bytes, n, FILE_LIMIT, ADDS_WEIGHTS_JSON_LIMIT, &used, err)) >= 0 && used != n)
 		rc = adds_fail(err, ADDS_EFORMAT, "%zu bytes behind the last tensor", n - used);
+	if (rc < 0 && *bytes)
+		adds_fail_in(err, "%s: not a safetensors checkpoint", path);
+	if (rc >= 0 && (rc = adds_seal_check(m, *bytes, n, err)) < 0)
+		adds_fail_in(err, "%s", path);
 	if (rc >= 0) {
 		if (len)
 			*len = n;
 		return m;
 	}
-	if (*bytes)
-		adds_fail_in(err, "%s: not a safetensors checkpoint", path);
 	adds_message_free(m);
 	free(*bytes);
 	*bytes = NULL;

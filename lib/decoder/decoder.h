@@ -103,7 +103,8 @@ int adds_decoder_to_message(struct adds_decoder *d, struct adds_message *m, cons
                             const float *trained_texts, struct adds_error *err);
 struct adds_decoder *adds_decoder_from_message(struct backend *b, const struct adds_message *m, struct adds_vocab **trained,
                                                float **trained_texts, struct adds_error *err);
-int adds_checkpoint_write(const struct adds_message *m, const char *path, struct adds_error *err);
+/* Puts a checksum of the whole file into its metadata, which reading verifies where it is there. */
+int adds_checkpoint_write(struct adds_message *m, const char *path, struct adds_error *err);
 /* *bytes: the file, *len (may be NULL) long, which the message's tensors borrow from; free it after the message. */
 struct adds_message *adds_checkpoint_read(const char *path, char **bytes, size_t *len, struct adds_error *err);
 

@@ -43,4 +43,12 @@ int adds_message_parse(struct adds_message *m, const void *bytes, size_t avail, 
 /* Appends the canonical bytes of m to b; json_limit bounds the header. */
 int adds_message_bytes(const struct adds_message *m, struct adds_buf *b, size_t json_limit, struct adds_error *err);
 
+/* ---- a file that is one message (seal.c): XXH64 of all its bytes stands in its own metadata, under "xxh64" ---- */
+
+/* As adds_message_bytes, into an empty b, with the checksum. */
+int adds_seal_bytes(struct adds_message *m, struct adds_buf *b, size_t json_limit, struct adds_error *err);
+
+/* Are these n bytes, which m was read from and which end in NUL, those that were written? A message without a checksum is not ours: 0. */
+int adds_seal_check(const struct adds_message *m, const char *bytes, size_t n, struct adds_error *err);
+
 #endif

@@ -1,6 +1,6 @@
 # adds-eval.t - features to scores, and what scores are worth
 . ./cli/lib.sh
-export DATA
+export DATA top
 mkstream --kind labels --labels 6 -o labels.adds || exit 1
 mkstream --kind features --records 40 --labels 6 --tokens 5 -o features.adds || exit 1
 mkstream --kind features --records 40 --labels 6 --tokens 5 --ragged 1 --errors 3 --unlabelled 4 -o mixed.adds || exit 1
@@ -55,6 +55,10 @@ t 'a context for zero-shot' 2 <<'X'
 adds-eval --zero-shot --context labels.adds -t labels.adds features.adds >o
 X
 has err 'adds-eval: --context*'
+t 'a checkpoint with one bit flipped' 1 <<'X'
+. "$top/tests/cli/usual.sh"; cp 2.st bad.st && flip bad.st $(($(wc -c <2.st) - 777)) && ! cmp -s 2.st bad.st && adds-eval -t labels.adds -c bad.st -o bad.adds features.adds; rc=$?; ls bad.adds; exit $rc
+X
+has err 'adds-eval: bad.st: damaged: its bytes do not have the checksum that it was written with*'
 t 'two inputs' 2 <<'X'
 adds-eval scores.adds scores.adds
 X

@@ -191,6 +191,47 @@ START_TEST(a_cut_file_is_refused)
 }
 END_TEST
 
+/* Does a file of these bytes load? */
+static int
+loads_with(struct backend *b, const char *bytes, size_t n, struct adds_error *err)
+{
+	FILE *file = fopen(path(), "wb");
+	struct adds_decoder *d;
+	int loads;
+
+	ck_assert_uint_eq(fwrite(bytes, 1, n, file), n);
+	fclose(file);
+	d = adds_decoder_load(b, path(), NULL, NULL, NULL, err);
+	loads = d != NULL;
+	adds_decoder_free(d);
+	return loads;
+}
+
+/* A checksum whose own name is spoilt is none, and the rest is then what was written. */
+START_TEST(a_flipped_bit_is_noticed_wherever_it_is)
+{
+	struct adds_error err;
+	struct fixture f;
+	size_t n, at;
+	char *bytes, *key;
+
+	fixture_open(&f, &config, 1, 3, 0, 1, tokens);
+	if (adds_decoder_save(f.d, path(), NULL, NULL, NULL, NULL, &err) < 0 || !(bytes = adds_read_file(path(), 1 << 20, &n, &err)))
+		ck_abort_msg("%s", err.msg);
+	ck_assert_ptr_nonnull(key = strstr(bytes + 8, "xxh64"));
+	for (at = 0; at < n; at += at < 2500 || at > n - 20 ? 1 : 61) {
+		bytes[at] ^= 4;
+		if (loads_with(f.b, bytes, n, &err) != (at >= (size_t)(key - bytes) && at < (size_t)(key + 5 - bytes)))
+			ck_abort_msg("byte %zu of %zu was changed: %s", at, n, err.msg);
+		bytes[at] ^= 4;
+	}
+	ck_assert_ptr_nonnull(strstr(err.msg, "damaged: its bytes do not have the checksum"));
+	ck_assert_int_eq(loads_with(f.b, bytes, n, &err), 1);
+	free(bytes);
+	fixture_close(&f);
+}
+END_TEST
+
 START_TEST(a_folder_that_is_not_there_is_an_error)
 {
 	struct adds_error err;
@@ -215,6 +256,7 @@ checkpoint_suite(void)
 	tcase_add_test(c, a_compiled_module_of_the_seed_loads);
 	tcase_add_test(c, tensors_that_do_not_fit_are_refused);
 	tcase_add_test(c, a_cut_file_is_refused);
+	tcase_add_test(c, a_flipped_bit_is_noticed_wherever_it_is);
 	tcase_add_test(c, a_folder_that_is_not_there_is_an_error);
 	suite_add_tcase(s, c);
 	return s;
