@@ -198,14 +198,17 @@ plausible(const struct adds_frame *frame, const struct adds_frames *f, struct ad
 }
 
 /* Where a frame of usual size lies in the buffer as a whole, and there is room for all of it, zstd decompresses it in one
- * piece, without a copy. A pipe is not waited for. */
+ * piece, without a copy. A pipe is not waited for. *room is the frame's size, or 0: with more room zstd would lay the literals
+ * of a block 128 KiB behind it, and some processors are slow to move bytes by about a multiple of a page's size. */
 static int
-make_room(struct adds_frame *frame, struct adds_input *in, struct adds_error *err)
+make_room(size_t *room, struct adds_frame *frame, struct adds_input *in, struct adds_error *err)
 {
 	const unsigned long long size = ZSTD_getFrameContentSize(in->buf + in->pos, available(in));
 
+	*room = 0;
 	if (size > WHOLE) /* unknown, too */
 		return 0;
+	*room = (size_t)size;
 	if (adds_buf_reserve(&frame->data, (size_t)size) < 0)
 		return adds_fail(err, ADDS_ENOMEM, "no memory for a frame of %llu bytes", size);
 	return in->regular ? fill(in, ZSTD_compressBound((size_t)size), err) : 0;
@@ -216,10 +219,10 @@ static int
 decompress(struct adds_frame *frame, struct adds_frames *f, struct adds_input *in, struct adds_error *err)
 {
 	struct adds_buf *d = &frame->data;
-	size_t left = 1;
+	size_t left = 1, room;
 	int rc;
 
-	if ((rc = make_room(frame, in, err)) < 0)
+	if ((rc = make_room(&room, frame, in, err)) < 0)
 		return rc;
 	while (left) {
 		ZSTD_inBuffer from;
@@ -230,7 +233,7 @@ decompress(struct adds_frame *frame, struct adds_frames *f, struct adds_input *i
 		if (d->cap - d->n < 4096 && adds_buf_reserve(d, d->cap ? d->cap : ADDS_FRAME_BYTES) < 0)
 			return adds_fail(err, ADDS_ENOMEM, "no memory for a frame of %zu bytes", d->cap);
 		from = (ZSTD_inBuffer){ in->buf + in->pos, available(in), 0 };
-		to = (ZSTD_outBuffer){ d->p, d->cap, d->n };
+		to = (ZSTD_outBuffer){ d->p, d->n < room ? room : d->cap, d->n };
 		left = ZSTD_decompressStream(f->zstd, &to, &from);
 		if (ZSTD_isError(left))
 			return adds_fail(err, ADDS_EFORMAT, "broken zstd frame at byte %llu of the compressed file: %s",

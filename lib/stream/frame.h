@@ -12,7 +12,7 @@
 
 enum {
 	ADDS_INPUT_SIZE = 1 << 19,
-	ADDS_FRAME_BYTES = 1 << 18, /* a frame closes after as many bytes */
+	ADDS_FRAME_BYTES = 1 << 18, /* a frame of more than one record has no more bytes */
 	ADDS_FRAME_RECORDS = 64,    /* or as many records */
 };
 

@@ -225,12 +225,32 @@ adds_writer_header(struct adds_writer *w, const struct adds_message *m, struct a
 	return close_frame(w, err);
 }
 
-/* counts a record that was appended; the frame may be full by it */
+/* closes the frame before the record that was appended last, at before: that one begins the next frame */
 static int
-count(struct adds_writer *w, int error, struct adds_error *err)
+close_before(struct adds_writer *w, size_t before, struct adds_error *err)
+{
+	const size_t n = w->frame.n - before;
+	int rc;
+
+	w->frame.n = before;
+	if ((rc = close_frame(w, err)) < 0)
+		return rc;
+	adds_buf_add(&w->frame, w->work.p + before, n);
+	if (!w->frame.failed)
+		return 0;
+	w->frame.failed = 0;
+	return adds_fail(err, ADDS_ENOMEM, "%s: no memory for a message of %zu bytes", adds_output_name(w->out), n);
+}
+
+/* counts a record that was appended, at before; the frame may be full without or with it */
+static int
+count(struct adds_writer *w, size_t before, int error, struct adds_error *err)
 {
 	const int64_t number = (int64_t)w->records;
+	int rc;
 
+	if (w->in_frame && w->frame.n > ADDS_FRAME_BYTES && (rc = close_before(w, before, err)) < 0)
+		return rc;
 	if (w->in_frame++ == 0)
 		adds_buf_add(&w->first, &number, sizeof(number));
 	w->records++;
@@ -243,6 +263,7 @@ count(struct adds_writer *w, int error, struct adds_error *err)
 int
 adds_writer_write_bytes(struct adds_writer *w, const void *bytes, size_t n, int error, struct adds_error *err)
 {
+	const size_t before = w->frame.n;
 	struct adds_error own;
 
 	err = err ? err : &own;
@@ -252,13 +273,14 @@ adds_writer_write_bytes(struct adds_writer *w, const void *bytes, size_t n, int 
 		return adds_fail(err, ADDS_ELIMIT, "%s: record %llu: no room for a message of %zu bytes",
 		                 adds_output_name(w->out), (unsigned long long)w->records, n);
 	}
-	return count(w, error, err);
+	return count(w, before, error, err);
 }
 
 int
 adds_writer_write(struct adds_writer *w, const struct adds_message *m, struct adds_error *err)
 {
 	const char *record = adds_message_string(m, "record");
+	const size_t before = w->frame.n;
 	struct adds_error own;
 	int rc;
 
@@ -268,7 +290,7 @@ adds_writer_write(struct adds_writer *w, const struct adds_message *m, struct ad
 		                 record ? record : "none");
 	if ((rc = append(w, m, err)) < 0)
 		return rc;
-	return count(w, strcmp(record, "error") == 0, err);
+	return count(w, before, strcmp(record, "error") == 0, err);
 }
 
 static struct adds_message *

@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <zstd.h>
+
 #include "../../lib/stream/record.h"
 #include "unit.h"
 
@@ -257,6 +259,32 @@ START_TEST(every_truncation_is_found)
 }
 END_TEST
 
+/* No frame of more than one record is larger than 256 KiB, nor smaller than it need be; a larger record has its own. */
+START_TEST(frames_are_full_not_fuller)
+{
+	static const int widths[] = { 6000, 40000 }, records[] = { 5, 1 }; /* 48,000 and 320,000 bytes a record */
+	const char *path = file("frames.adds");
+	const int width = widths[_i], full = records[_i];
+	size_t n, at, frames = 0;
+	char *bytes;
+
+	write_stream(path, 4 * full, width, "m", _i);
+	ck_assert_ptr_nonnull(bytes = adds_read_file(path, 1 << 24, &n, &err));
+	for (at = 0; at < n; frames++) {
+		const size_t size = ZSTD_findFrameCompressedSize(bytes + at, n - at);
+		const unsigned long long plain = ZSTD_getFrameContentSize(bytes + at, n - at);
+
+		ck_assert(!ZSTD_isError(size));
+		if (frames >= 1 && frames <= 4) /* the header before them, the end and the table behind */
+			ck_assert(plain > (unsigned long long)(full * width * 8) && (full == 1 || plain <= 1 << 18));
+		at += size;
+	}
+	ck_assert_uint_eq(frames, 1 + 4 + 2);
+	ck_assert_int_eq(read_all(path), 4 * full);
+	free(bytes);
+}
+END_TEST
+
 Suite *stream_suite(void);
 
 Suite *
@@ -269,6 +297,7 @@ stream_suite(void)
 	tcase_add_test(c, what_is_written_is_read);
 	tcase_add_test(c, a_stream_may_be_empty);
 	tcase_add_test(c, a_thread_changes_no_byte);
+	tcase_add_loop_test(c, frames_are_full_not_fuller, 0, 2);
 	tcase_add_test(c, a_current_file_is_left_untouched);
 	tcase_add_test(c, records_are_found_by_number);
 	tcase_add_test(c, joined_streams_are_one);
