@@ -224,31 +224,36 @@ score_header(const struct adds_reader *r)
 	return h;
 }
 
-/* pictures waiting to be scored: copies of their records, in order */
+/* a record that waits for scores, and what it becomes: without tokens, its labels in the order of -t */
+struct item {
+	struct adds_message *m;
+	enum adds_record_type type;
+	int labelled;
+};
+
+/* pictures waiting to be scored, in order */
 struct waiting {
-	struct adds_message **m; /* [batch] */
+	struct item *item; /* [batch] */
 	int64_t n;
 	struct adds_bag bag;
 	float *scores;   /* [batch, L] */
-	int8_t *targets; /* [L] */
+	int8_t *targets; /* [batch, L] of the pictures */
 	int32_t *room;   /* [labels of the pictures] */
 };
 
 static void
-set_targets(struct adds_message *m, const int8_t *y, int labelled)
+set_targets(struct adds_message *m, const int8_t *y)
 {
 	int32_t *rows = cmd_alloc((size_t)texts.n, sizeof(*rows));
 	int64_t n = 0, j;
 	int unknown = 0;
 
-	adds_message_remove(m, "pos");
-	adds_message_remove(m, "neg");
-	for (j = 0; labelled && j < texts.n; j++) {
+	for (j = 0; j < texts.n; j++) {
 		unknown |= y[j] < 0 && map.known[j];
 		if (y[j] > 0)
 			rows[n++] = (int32_t)j;
 	}
-	if (labelled && adds_message_add(m, "pos", ADDS_I32, 1, &n, rows, &err) < 0)
+	if (adds_message_add(m, "pos", ADDS_I32, 1, &n, rows, &err) < 0)
 		die("%s", err.msg);
 	for (j = n = 0; unknown && j < texts.n; j++)
 		if (y[j] == 0)
@@ -258,64 +263,67 @@ set_targets(struct adds_message *m, const int8_t *y, int labelled)
 	free(rows);
 }
 
+/* row, y: scores and targets of a picture */
 static void
-emit(struct adds_message *m, const float *row, const struct waiting *w, const struct adds_reader *r)
+emit(struct item *it, const float *row, const int8_t *y)
 {
-	int8_t *const y = w->targets;
 	const int64_t L = texts.n;
-	struct adds_record rec;
-	int labelled;
 
-	if (adds_record_parse(&rec, m, (int64_t)adds_vocab_size(pictures), &err) < 0)
-		die("%s: %s", adds_reader_name(r), err.msg);
-	if (rec.type == ADDS_RECORD_PICTURE) {
-		labelled = map.common && adds_mapping_targets(y, w->room, &map, pictures, &rec);
-		adds_message_remove(m, "tokens");
-		adds_message_remove(m, "tiles");
-		set_targets(m, y, labelled);
-		if (adds_message_add(m, "scores", ADDS_F32, 1, &L, row, &err) < 0)
+	if (it->type == ADDS_RECORD_PICTURE) {
+		if (adds_message_add(it->m, "scores", ADDS_F32, 1, &L, row, &err) < 0)
 			die("%s", err.msg);
-		scores.unlabelled += !labelled;
-		if (labelled && !no_metrics && adds_scores_add(&scores, row, y, &err) < 0)
+		scores.unlabelled += !it->labelled;
+		if (it->labelled && !no_metrics && adds_scores_add(&scores, row, y, &err) < 0)
 			die("%s", err.msg);
 	}
-	if (writer && adds_writer_write(writer, m, &err) < 0)
+	scores.errors += it->type == ADDS_RECORD_ERROR;
+	if (writer && adds_writer_write(writer, it->m, &err) < 0)
 		die("%s", err.msg);
+	adds_message_free(it->m);
 }
 
 static void
-flush_waiting(struct waiting *w, const struct adds_reader *r)
+flush_waiting(struct waiting *w)
 {
-	const float *row = w->scores;
-	int64_t i;
+	int64_t i, picture = 0;
 
 	if (w->bag.n && adds_scorer_run(scorer, w->scores, &w->bag, &err) < 0)
 		die("%s", err.msg);
 	for (i = 0; i < w->n; i++) {
-		const char *kind = adds_message_string(w->m[i], "record");
-		const int picture = kind && strcmp(kind, "picture") == 0;
-
-		scores.errors += kind && strcmp(kind, "error") == 0;
-		emit(w->m[i], row, w, r);
-		row += picture ? texts.n : 0;
-		adds_message_free(w->m[i]);
+		emit(&w->item[i], w->scores + picture * texts.n, w->targets + picture * texts.n);
+		picture += w->item[i].type == ADDS_RECORD_PICTURE;
 	}
 	w->n = 0;
 	adds_bag_clear(&w->bag);
 }
 
-static void
-take(struct waiting *w, const struct adds_message *m, const char *choice, const struct adds_reader *r)
+/* the item of a record that was just read; a picture's tokens go into the bag and are copied nowhere else */
+static int
+take_item(struct item *it, struct waiting *w, const struct adds_message *m, const char *choice)
 {
+	static const char *const all[] = { NULL }, *const made_anew[] = { "tokens", "tiles", "pos", "neg", NULL };
+	int8_t *y = w->targets + w->bag.n * texts.n;
 	struct adds_record rec;
 
 	if (adds_record_parse(&rec, m, (int64_t)adds_vocab_size(pictures), &err) < 0 ||
 	    (rec.type == ADDS_RECORD_PICTURE && adds_bag_add(&w->bag, &rec, (enum adds_read)read_way, choice, &err) < 0))
+		return err.code;
+	it->type = rec.type;
+	it->labelled = rec.type == ADDS_RECORD_PICTURE && map.common && adds_mapping_targets(y, w->room, &map, pictures, &rec);
+	if (!(it->m = adds_message_copy_without(m, rec.type == ADDS_RECORD_PICTURE ? made_anew : all, &err)))
+		return err.code;
+	if (it->labelled)
+		set_targets(it->m, y);
+	return 0;
+}
+
+static void
+take(struct waiting *w, const struct adds_message *m, const char *choice, const struct adds_reader *r)
+{
+	if (take_item(&w->item[w->n++], w, m, choice) < 0)
 		die("%s: record %llu: %s", adds_reader_name(r), (unsigned long long)adds_reader_records(r) - 1, err.msg);
-	if (!(w->m[w->n++] = adds_message_copy(m, &err)))
-		die("%s", err.msg);
 	if (w->n == batch || w->bag.rows * w->bag.width * (int64_t)sizeof(float) > BATCH_BYTES)
-		flush_waiting(w, r);
+		flush_waiting(w);
 }
 
 static void
@@ -327,9 +335,9 @@ score_pictures(struct adds_reader *r)
 	int rc;
 
 	w.bag.width = texts.width;
-	w.m = cmd_alloc((size_t)batch, sizeof(*w.m));
+	w.item = cmd_alloc((size_t)batch, sizeof(*w.item));
 	w.scores = cmd_alloc((size_t)batch * (size_t)texts.n, sizeof(*w.scores));
-	w.targets = cmd_alloc((size_t)texts.n + 1, 1);
+	w.targets = cmd_alloc((size_t)batch * (size_t)texts.n + 1, 1);
 	w.room = cmd_alloc(adds_vocab_size(pictures) + 1, sizeof(*w.room));
 	while ((rc = adds_reader_read(r, &m, &err)) > 0) {
 		take(&w, m, choice ? choice : "cls", r);
@@ -338,9 +346,9 @@ score_pictures(struct adds_reader *r)
 	}
 	if (rc < 0)
 		die("%s", err.msg);
-	flush_waiting(&w, r);
+	flush_waiting(&w);
 	adds_bag_release(&w.bag);
-	free(w.m);
+	free(w.item);
 	free(w.scores);
 	free(w.targets);
 	free(w.room);

@@ -299,8 +299,25 @@ adds_message_tensors(const struct adds_message *m)
 	return m->n;
 }
 
+static int
+is_among(const char *name, const char *const *names)
+{
+	for (; *names; names++)
+		if (strcmp(name, *names) == 0)
+			return 1;
+	return 0;
+}
+
 struct adds_message *
 adds_message_copy(const struct adds_message *m, struct adds_error *err)
+{
+	static const char *const none[] = { NULL };
+
+	return adds_message_copy_without(m, none, err);
+}
+
+struct adds_message *
+adds_message_copy_without(const struct adds_message *m, const char *const *names, struct adds_error *err)
 {
 	struct adds_message *copy = calloc(1, sizeof(*copy));
 	size_t i;
@@ -313,7 +330,7 @@ adds_message_copy(const struct adds_message *m, struct adds_error *err)
 	for (i = 0; i < m->n; i++) {
 		const struct adds_tensor *t = &m->entry[i].t;
 
-		if (adds_message_add(copy, t->name, t->dtype, t->rank, t->shape, t->data, err) < 0)
+		if (!is_among(t->name, names) && adds_message_add(copy, t->name, t->dtype, t->rank, t->shape, t->data, err) < 0)
 			goto fail;
 	}
 	return copy;

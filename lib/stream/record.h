@@ -19,6 +19,8 @@ cJSON *adds_message_meta(struct adds_message *m);
 const cJSON *adds_message_meta_const(const struct adds_message *m);
 
 struct adds_message *adds_message_copy(const struct adds_message *m, struct adds_error *err);
+/* The same without the tensors of these names, NULL behind them. */
+struct adds_message *adds_message_copy_without(const struct adds_message *m, const char *const *names, struct adds_error *err);
 
 enum adds_kind {
 	ADDS_KIND_INDEX,
