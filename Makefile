@@ -187,8 +187,26 @@ DECODER_SRC = $(filter-out lib/decoder/checkpoint.c lib/decoder/gate.c lib/decod
 $(BUILD)/bench/decoder: $(BUILD)/tests/bench/decoder.o $(call obj,$(DECODER_SRC)) $(BUILD)/libkern.a $(BUILD)/lib/fail.o
 	@mkdir -p $(@D)
 	$(Q)$(kernel_link)
+# the same kernels, compiled for the processor: threads of a block are fibers, cuBLASLt is loops (tests/emulated)
+CXX ?= c++
+EMULATED_ON := $(if $(X86),$(shell command -v $(CXX) 2>/dev/null))
+EMULATED_SRC = $(sort $(wildcard kernels/cuda/*.cu)) $(sort $(wildcard tests/emulated/*.cc))
+EMULATED_OBJ = $(EMULATED_SRC:%=$(BUILD)/emulated/%.o)
+EMULATED_FLAGS = -std=c++17 -Itests/emulated -Wall -Wextra -pthread -ffp-contract=off -fno-exceptions $(SAN_FLAGS)
+EMULATED = $(if $(EMULATED_ON),$(BUILD)/emulated/device)
+$(BUILD)/emulated/%.o: % $(BUILD)/flags
+	@mkdir -p $(@D)
+	@$(if $(filter 1,$(V)),,echo '  CXX     $<')
+	$(Q)$(CXX) $(EMULATED_FLAGS) $(CFLAGS) -MMD -MP -c -o $@ -x c++ $<
+$(BUILD)/emulated/device: $(call obj,$(DEVICE_SRC)) $(EMULATED_OBJ) $(BUILD)/libkern.a $(BUILD)/lib/fail.o
+	@mkdir -p $(@D)
+	$(Q)$(CXX) -fopenmp $(SAN_FLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(KERN_LIBS) -Wl,--wrap=dlopen,--wrap=dlsym,--wrap=dlclose
 check-device: $(BUILD)/device
 	$(BUILD)/device
+# the suite under NVIDIA's checkers; without a GPU it says SKIP, with ADDS_REQUIRE=cuda it fails
+SANITIZER ?= $(firstword $(shell command -v compute-sanitizer 2>/dev/null) $(wildcard $(CUDA_HOME)/bin/compute-sanitizer))
+check-device-sanitize: $(BUILD)/device
+	@BUILD='$(BUILD)' SANITIZER='$(SANITIZER)' sh tests/device/sanitize
 DEVICE ?= auto
 bench-device: $(BUILD)/bench/kernels $(BUILD)/bench/tower $(BUILD)/bench/decoder
 	$(BUILD)/bench/kernels $(DEVICE) 0 bf16
@@ -196,7 +214,7 @@ bench-device: $(BUILD)/bench/kernels $(BUILD)/bench/tower $(BUILD)/bench/decoder
 	$(BUILD)/bench/decoder $(DEVICE) 0 bf16 80 1285 768 64
 
 # ---- check ----
-check: all $(BUILD)/device $(BUILD)/unit $(FOREIGN) $(TOOLS) $(FUZZERS)
+check: all $(BUILD)/device $(EMULATED) $(BUILD)/unit $(FOREIGN) $(TOOLS) $(FUZZERS)
 	@BUILD='$(CURDIR)/$(BUILD)' sh tests/run
 bench: all $(BENCHES) $(TOOLS)
 	@BUILD='$(CURDIR)/$(BUILD)' sh tests/bench/run
@@ -246,6 +264,6 @@ dist:
 clean:
 	rm -rf build
 
-.PHONY: all check check-device bench-device bench figures deps demo install uninstall dist clean FORCE
+.PHONY: all check check-device check-device-sanitize bench-device bench figures deps demo install uninstall dist clean FORCE
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -109,7 +109,7 @@ template <int W>
 __global__ static void
 attention_kernel(struct attention a)
 {
-	extern __shared__ float shared[];
+	DYNAMIC_SHARED(float, shared);
 	float *q = shared, *kv = q + TILE_OWN * (W + 1), *weight = kv + TILE_PASS * (W + 1);
 	const struct place p = place_of_block(a);
 	const int64_t keys = index_keys(a.causal, p.from, TILE_OWN, p.nk);
@@ -131,7 +131,7 @@ attention_kernel(struct attention a)
 		__syncthreads();
 		multiply_rows<W>(score, q, kv);
 		update<W>(run, score, a, p, key);
-		put_scores(weight, score);
+		put_scores<PASS>(weight, score);
 		__syncthreads();
 		load_tile<W>(kv, a.v, p.k0, key, p.nk, TILE_PASS, p.h, a.hd);
 		__syncthreads();
@@ -147,7 +147,7 @@ launch(struct cuda_state *s, const struct attention &a, int64_t tiles, struct ad
 	const dim3 grid((unsigned)tiles, (unsigned)a.heads);
 
 	TRY(allow_shared(attention_kernel<W>, shared_bytes<W>(), err));
-	attention_kernel<W><<<grid, BLOCK, shared_bytes<W>(), s->stream>>>(a);
+	LAUNCH(attention_kernel<W>, grid, BLOCK, shared_bytes<W>(), s->stream)(a);
 	CU_LAUNCHED("attention");
 	return 0;
 }

@@ -57,85 +57,85 @@ zero(float m[OWN][W / LANES])
 }
 
 /* shared memory of both kernels: two tiles that are owned, two that pass by, two of scores */
-template <int W>
+template <int W, int P>
 struct shared_tiles {
-	float own[2][TILE_OWN * (W + 1)], pass[2][TILE_PASS * (W + 1)], score[2][TILE_OWN * SCORE_LD];
+	float own[2][TILE_OWN * (W + 1)], pass[2][P * LANES * (W + 1)], score[2][TILE_OWN * SCORE_LD];
 };
 
-template <int W>
+template <int W, int P>
 __global__ static void
 queries_kernel(struct attention a)
 {
-	extern __shared__ char shared[];
-	struct shared_tiles<W> &t = *(struct shared_tiles<W> *)shared;
+	DYNAMIC_SHARED(char, shared);
+	struct shared_tiles<W, P> &t = *(struct shared_tiles<W, P> *)shared;
 	const struct place p = place_of_block(a);
 	const int64_t keys = index_keys(a.causal, p.from, TILE_OWN, p.nk);
 	const int tx = threadIdx.x % LANES, ty = threadIdx.x / LANES;
-	float dq[OWN][W / LANES], product[OWN][PASS], dweight[OWN][PASS];
+	float dq[OWN][W / LANES], product[OWN][P], dweight[OWN][P];
 	int64_t key;
 	int i, j;
 
 	zero<W>(dq);
 	load_tile<W>(t.own[0], a.q, p.q0, p.from, p.nq, TILE_OWN, p.h, a.hd);
 	load_tile<W>(t.own[1], a.dy, p.q0, p.from, p.nq, TILE_OWN, p.h, a.hd);
-	for (key = 0; key < keys; key += TILE_PASS) {
+	for (key = 0; key < keys; key += P * LANES) {
 		__syncthreads();
-		load_tile<W>(t.pass[0], a.k, p.k0, key, p.nk, TILE_PASS, p.h, a.hd);
-		load_tile<W>(t.pass[1], a.v, p.k0, key, p.nk, TILE_PASS, p.h, a.hd);
+		load_tile<W>(t.pass[0], a.k, p.k0, key, p.nk, P * LANES, p.h, a.hd);
+		load_tile<W>(t.pass[1], a.v, p.k0, key, p.nk, P * LANES, p.h, a.hd);
 		__syncthreads();
-		multiply_rows<W>(product, t.own[0], t.pass[0]);
-		multiply_rows<W>(dweight, t.own[1], t.pass[1]);
+		multiply_rows<W, P>(product, t.own[0], t.pass[0]);
+		multiply_rows<W, P>(dweight, t.own[1], t.pass[1]);
 		for (i = 0; i < OWN; i++)
-			for (j = 0; j < PASS; j++) {
+			for (j = 0; j < P; j++) {
 				const int64_t q = p.from + ty * OWN + i;
 				const float w = weight_of(a, p, q, key + tx + j * LANES, product[i][j]);
 
 				product[i][j] = slope_of(a, p, q, w, dweight[i][j]);
 			}
-		put_scores(t.score[0], product);
+		put_scores<P>(t.score[0], product);
 		__syncthreads();
-		multiply_scores<W>(dq, t.score[0], t.pass[0]);
+		multiply_scores<W, P>(dq, t.score[0], t.pass[0]);
 	}
 	store_rows<W>(a.dq, p.q0, p.from, p.nq, p.h, a.hd, dq);
 }
 
 /* the same with keys as owners: keys that no query looks at get zeros */
-template <int W>
+template <int W, int P>
 __global__ static void
 keys_kernel(struct attention a)
 {
-	extern __shared__ char shared[];
-	struct shared_tiles<W> &t = *(struct shared_tiles<W> *)shared;
+	DYNAMIC_SHARED(char, shared);
+	struct shared_tiles<W, P> &t = *(struct shared_tiles<W, P> *)shared;
 	const struct place p = place_of_block(a);
 	const int tx = threadIdx.x % LANES, ty = threadIdx.x / LANES;
-	float dk[OWN][W / LANES], dv[OWN][W / LANES], product[OWN][PASS], dweight[OWN][PASS];
-	int64_t query = index_first_query(a.causal, p.from) / TILE_PASS * TILE_PASS;
+	float dk[OWN][W / LANES], dv[OWN][W / LANES], product[OWN][P], dweight[OWN][P];
+	int64_t query = index_first_query(a.causal, p.from) / (P * LANES) * (P * LANES);
 	int i, j;
 
 	zero<W>(dk);
 	zero<W>(dv);
 	load_tile<W>(t.own[0], a.k, p.k0, p.from, p.nk, TILE_OWN, p.h, a.hd);
 	load_tile<W>(t.own[1], a.v, p.k0, p.from, p.nk, TILE_OWN, p.h, a.hd);
-	for (; query < p.nq; query += TILE_PASS) {
+	for (; query < p.nq; query += P * LANES) {
 		__syncthreads();
-		load_tile<W>(t.pass[0], a.q, p.q0, query, p.nq, TILE_PASS, p.h, a.hd);
-		load_tile<W>(t.pass[1], a.dy, p.q0, query, p.nq, TILE_PASS, p.h, a.hd);
+		load_tile<W>(t.pass[0], a.q, p.q0, query, p.nq, P * LANES, p.h, a.hd);
+		load_tile<W>(t.pass[1], a.dy, p.q0, query, p.nq, P * LANES, p.h, a.hd);
 		__syncthreads();
-		multiply_rows<W>(product, t.own[0], t.pass[0]);
-		multiply_rows<W>(dweight, t.own[1], t.pass[1]);
+		multiply_rows<W, P>(product, t.own[0], t.pass[0]);
+		multiply_rows<W, P>(dweight, t.own[1], t.pass[1]);
 		for (i = 0; i < OWN; i++)
-			for (j = 0; j < PASS; j++) {
+			for (j = 0; j < P; j++) {
 				const int64_t q = query + tx + j * LANES;
 				const float w = weight_of(a, p, q, p.from + ty * OWN + i, product[i][j]);
 
 				product[i][j] = w;
 				dweight[i][j] = slope_of(a, p, q, w, dweight[i][j]);
 			}
-		put_scores(t.score[0], product);
-		put_scores(t.score[1], dweight);
+		put_scores<P>(t.score[0], product);
+		put_scores<P>(t.score[1], dweight);
 		__syncthreads();
-		multiply_scores<W>(dv, t.score[0], t.pass[1]);
-		multiply_scores<W>(dk, t.score[1], t.pass[0]);
+		multiply_scores<W, P>(dv, t.score[0], t.pass[1]);
+		multiply_scores<W, P>(dk, t.score[1], t.pass[0]);
 	}
 	store_rows<W>(a.dk, p.k0, p.from, p.nk, p.h, a.hd, dk);
 	store_rows<W>(a.dv, p.k0, p.from, p.nk, p.h, a.hd, dv);
@@ -148,21 +148,21 @@ launch(struct cuda_state *s, K kernel, size_t bytes, const struct attention &a, 
 	if (!tiles)
 		return 0;
 	TRY(allow_shared(kernel, bytes, err));
-	kernel<<<dim3((unsigned)tiles, (unsigned)a.heads), BLOCK, bytes, s->stream>>>(a);
+	LAUNCH(kernel, dim3((unsigned)tiles, (unsigned)a.heads), BLOCK, bytes, s->stream)(a);
 	CU_LAUNCHED("attention_backward");
 	return 0;
 }
 
-template <int W>
+template <int W, int P>
 static int
 run(struct cuda_state *s, struct attention a, struct segs qs, struct segs ks, struct adds_error *err)
 {
 	int64_t tiles;
 
 	TRY(attention_places(s, &a, qs, ks, qs, &tiles, err));
-	TRY(launch(s, queries_kernel<W>, sizeof(struct shared_tiles<W>), a, tiles, err));
+	TRY(launch(s, queries_kernel<W, P>, sizeof(struct shared_tiles<W, P>), a, tiles, err));
 	TRY(attention_places(s, &a, qs, ks, ks, &tiles, err));
-	return launch(s, keys_kernel<W>, sizeof(struct shared_tiles<W>), a, tiles, err);
+	return launch(s, keys_kernel<W, P>, sizeof(struct shared_tiles<W, P>), a, tiles, err);
 }
 
 int
@@ -194,8 +194,10 @@ cuda_attention_backward(struct backend *b, struct mat dq, struct mat dk, struct 
 	TRY(cuda_scratch(s, &delta, (size_t)(qs.at[qs.n] * heads) * sizeof(float), err));
 	TRY(deltas(s, (float *)delta, a, qs.at[qs.n], err));
 	a.delta = (const float *)delta;
-	return a.hd <= 32   ? run<32>(s, a, qs, ks, err)
-	       : a.hd <= 64 ? run<64>(s, a, qs, ks, err)
-	       : a.hd <= 96 ? run<96>(s, a, qs, ks, err) /* what fits the 99 KB of consumers' cards */
-	                    : run<128>(s, a, qs, ks, err);
+	if (a.hd > 96 && s->shared < sizeof(struct shared_tiles<128, PASS>)) /* the 99 KB of consumers' cards */
+		return run<128, 1>(s, a, qs, ks, err);
+	return a.hd <= 32   ? run<32, PASS>(s, a, qs, ks, err)
+	       : a.hd <= 64 ? run<64, PASS>(s, a, qs, ks, err)
+	       : a.hd <= 96 ? run<96, PASS>(s, a, qs, ks, err)
+	                    : run<128, PASS>(s, a, qs, ks, err);
 }

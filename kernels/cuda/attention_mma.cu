@@ -21,27 +21,6 @@ enum {
 
 static_assert(QUERIES == 16, "a warp has the rows of one fragment");
 
-/* D += A·B */
-__device__ static inline void
-multiply(float d[4], const uint32_t a[4], uint32_t b0, uint32_t b1)
-{
-	asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
-	             : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
-	             : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
-}
-
-/* two numbers rounded, the first in the lower half */
-__device__ static inline uint32_t
-pair_of(float first, float second)
-{
-	uint32_t p;
-
-	asm("cvt.rn.bf16x2.f32 %0, %1, %2;"
-	    : "=r"(p)
-	    : "f"(second), "f"(first));
-	return p;
-}
-
 /* eight elements of a row, from column c of head h on; zeros outside */
 __device__ static inline uint4
 eight(const struct mat &m, int64_t row, int inside, int h, int c, int hd, int wide)
@@ -142,7 +121,7 @@ scores(float score[BLOCKS][4], const struct rows<W> &r, const uint32_t *keys, in
 		for (k = 0; k < W / 16; k++) {
 			const uint32_t *b = keys + (8 * j + lane / 4) * (W / 2 + PAD) + 8 * k + lane % 4;
 
-			multiply(score[j], r.q[k], b[0], b[4]);
+			mma_bf16(score[j], r.q[k], b[0], b[4]);
 		}
 	}
 }
@@ -201,12 +180,12 @@ gather(struct rows<W> &r, const float weight[BLOCKS][4], const uint32_t *values,
 			continue;
 		for (reg = 0; reg < 4; reg++) {
 			index_mma_a_of_c(reg, &block, &i);
-			w[reg] = pair_of(weight[2 * m + block][i], weight[2 * m + block][i + 1]);
+			w[reg] = bf16_pair(weight[2 * m + block][i], weight[2 * m + block][i + 1]);
 		}
 		for (n = 0; n < W / 8; n++) {
 			const uint32_t *b = values + (8 * n + lane / 4) * (KEYS / 2 + PAD) + 8 * m + lane % 4;
 
-			multiply(r.out[n], w, b[0], b[4]);
+			mma_bf16(r.out[n], w, b[0], b[4]);
 		}
 	}
 }
@@ -277,7 +256,7 @@ launch(struct cuda_state *s, const struct attention &a, int64_t tiles, struct ad
 	const dim3 grid((unsigned)tiles, (unsigned)a.heads);
 	const int wide = by_sixteen_bytes(a.k, a.hd) && by_sixteen_bytes(a.v, a.hd);
 
-	attention_mma_kernel<W><<<grid, THREADS, 0, s->stream>>>(a, wide);
+	LAUNCH(attention_mma_kernel<W>, grid, THREADS, 0, s->stream)(a, wide);
 	CU_LAUNCHED("attention");
 	return 0;
 }

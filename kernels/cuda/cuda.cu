@@ -206,6 +206,7 @@ cuda_open(int device, int threads, struct adds_error *err)
 	b->bf16 = 1;
 	s->device = device;
 	s->processors = prop.multiProcessorCount;
+	s->shared = prop.sharedMemPerBlockOptin;
 	if (state_init(s, err) < 0) {
 		cuda_close(b);
 		return NULL;

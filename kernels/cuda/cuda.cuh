@@ -14,6 +14,7 @@
 
 #include "../kernels.h"
 #include "index.cuh"
+#include "ptx.cuh"
 
 enum {
 	BLOCK = 256,                 /* threads of a block, everywhere */
@@ -32,6 +33,7 @@ struct room {
 
 struct cuda_state {
 	int device, processors;
+	size_t shared;             /* bytes of shared memory that a block may ask for */
 	cudaStream_t stream;       /* of everything but send */
 	cudaStream_t up;           /* of send, and of what a recording uploads */
 	cudaEvent_t arrived, made; /* the last copy of up; the last allocation */
@@ -94,41 +96,6 @@ upload_segs(struct segs g)
 }
 
 /* ---- elements of any type ---- */
-
-/* by single instructions: the headers for these types take longer to compile than all else */
-__device__ static inline float
-f32_of_f16(uint16_t h)
-{
-	float x;
-
-	asm("cvt.f32.f16 %0, %1;"
-	    : "=f"(x)
-	    : "h"(h));
-	return x;
-}
-
-__device__ static inline uint16_t
-f16_of_f32(float x)
-{
-	uint16_t h;
-
-	asm("cvt.rn.f16.f32 %0, %1;"
-	    : "=h"(h)
-	    : "f"(x));
-	return h;
-}
-
-/* to nearest, ties to even */
-__device__ static inline uint16_t
-bf16_of_f32(float x)
-{
-	uint16_t h;
-
-	asm("cvt.rn.bf16.f32 %0, %1;"
-	    : "=h"(h)
-	    : "f"(x));
-	return h;
-}
 
 __device__ static inline float
 mat_load(const struct mat &m, int64_t r, int64_t c)
@@ -194,7 +161,7 @@ each(struct cuda_state *s, int64_t rows, int64_t cols, F f, const char *name, st
 {
 	if (rows <= 0 || cols <= 0)
 		return 0;
-	each_kernel<<<cuda_blocks(s, rows * cols), BLOCK, 0, s->stream>>>(rows * cols, cols, f);
+	LAUNCH(each_kernel<F>, cuda_blocks(s, rows * cols), BLOCK, 0, s->stream)(rows * cols, cols, f);
 	CU_LAUNCHED(name);
 	return 0;
 }
@@ -274,7 +241,7 @@ sum_columns(struct cuda_state *s, float *y, float beta, int64_t rows, int64_t co
 		return 0;
 	if (pieces) {
 		TRY(cuda_scratch(s, &part, (size_t)(pieces * cols) * sizeof(float), err));
-		columns_kernel<<<(unsigned)(pieces * strips), BLOCK, 0, s->stream>>>((float *)part, rows, cols, strips, f);
+		LAUNCH(columns_kernel<F>, (unsigned)(pieces * strips), BLOCK, 0, s->stream)((float *)part, rows, cols, strips, f);
 		CU_LAUNCHED(name);
 	}
 	return cuda_join_columns(s, y, (const float *)part, pieces, cols, beta, err);
@@ -310,7 +277,7 @@ sum_all(struct cuda_state *s, double *host, int64_t rows, int64_t cols, F f, con
 	if (n <= 0)
 		return 0;
 	TRY(cuda_scratch(s, &part, (size_t)(pieces + 1) * sizeof(double), err));
-	pieces_kernel<<<(unsigned)pieces, BLOCK, 0, s->stream>>>((double *)part, n, cols, f);
+	LAUNCH(pieces_kernel<F>, (unsigned)pieces, BLOCK, 0, s->stream)((double *)part, n, cols, f);
 	CU_LAUNCHED(name);
 	return cuda_join_pieces(s, host, (double *)part, pieces, err);
 }

@@ -9,6 +9,8 @@
 enum {
 	BATCH = 32768,            /* jobs of one batch, at most */
 	NARROW_BYTES = 256 << 20, /* factors rounded at a time */
+	LONG = 2047,              /* longest sum of f32 factors in one piece; else blocks … */
+	SUM_ROWS = 1024,          /* … of so many */
 };
 
 static int
@@ -129,6 +131,32 @@ run_batch(struct cuda_state *s, const struct product *p, struct adds_error *err)
 	return rc < 0 ? rc : 0;
 }
 
+/* elements i0 … of the inner dimension, n of them */
+static struct mat
+inner_part(struct mat m, int across, int64_t i0, int64_t n)
+{
+	return across ? mat_part(m, 0, m.rows, i0, n) : mat_part(m, i0, n, 0, m.cols);
+}
+
+/* long sums of f32 by fixed blocks, added in order */
+static int
+run_blocks(struct cuda_state *s, const struct product *p, struct adds_error *err)
+{
+	const int64_t inner = product_inner(p);
+	struct product part = *p;
+	int64_t i;
+
+	if (p->a.t != DT_F32 || inner <= LONG)
+		return run_batch(s, p, err);
+	for (i = 0; i < inner; i += SUM_ROWS) {
+		part.a = inner_part(p->a, !p->ta, i, index_min(SUM_ROWS, inner - i));
+		part.b = inner_part(p->b, p->tb, i, index_min(SUM_ROWS, inner - i));
+		part.beta = i ? 1 : p->beta;
+		TRY(run_batch(s, &part, err));
+	}
+	return 0;
+}
+
 static void
 check(const struct gemm_job *j)
 {
@@ -155,7 +183,7 @@ cuda_gemm(struct backend *b, const struct gemm_job *jobs, int64_t n, enum precis
 			continue;
 		if (prec == PREC_BF16 && p.a.t == DT_F32 && p.b.t == DT_F32 && product_inner(&p))
 			TRY(round_factors(s, &p, err));
-		TRY(run_batch(s, &p, err));
+		TRY(run_blocks(s, &p, err));
 	}
 	return 0;
 }

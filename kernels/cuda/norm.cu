@@ -13,7 +13,7 @@ struct layernorm {
 __global__ static void
 layernorm_kernel(struct layernorm n)
 {
-	extern __shared__ float shared_row[];
+	DYNAMIC_SHARED(float, shared_row);
 	const int64_t i = blockIdx.x, cols = n.y.cols;
 	float *s = n.work ? n.work + i * cols : shared_row;
 	float total = 0, mean, rstd;
@@ -54,7 +54,7 @@ cuda_layernorm(struct backend *b, struct mat y, struct mat sum, float *mean, flo
 		TRY(cuda_scratch(s, &work, (size_t)mat_cells(y) * sizeof(float), err));
 		wide.work = (float *)work;
 	}
-	layernorm_kernel<<<(unsigned)y.rows, BLOCK, wide.work ? 0 : (size_t)y.cols * sizeof(float), s->stream>>>(wide);
+	LAUNCH(layernorm_kernel, (unsigned)y.rows, BLOCK, wide.work ? 0 : (size_t)y.cols * sizeof(float), s->stream)(wide);
 	CU_LAUNCHED("layernorm");
 	return 0;
 }
@@ -113,7 +113,7 @@ cuda_layernorm_backward(struct backend *b, struct mat dx, float beta, float *dw,
 			"layernorm_backward", err));
 	if (!dx.p)
 		return 0;
-	layernorm_backward_kernel<<<(unsigned)dy.rows, BLOCK, 0, st->stream>>>(n);
+	LAUNCH(layernorm_backward_kernel, (unsigned)dy.rows, BLOCK, 0, st->stream)(n);
 	CU_LAUNCHED("layernorm_backward");
 	return 0;
 }
@@ -140,7 +140,7 @@ cuda_l2norm(struct backend *b, struct mat y, struct mat x, float eps, struct add
 	assert(y.rows == x.rows && y.cols == x.cols);
 	if (!y.rows || !y.cols)
 		return 0;
-	l2norm_kernel<<<(unsigned)y.rows, BLOCK, 0, s->stream>>>(y, x, eps);
+	LAUNCH(l2norm_kernel, (unsigned)y.rows, BLOCK, 0, s->stream)(y, x, eps);
 	CU_LAUNCHED("l2norm");
 	return 0;
 }

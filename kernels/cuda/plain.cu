@@ -83,7 +83,7 @@ plain_product(struct cuda_state *s, const struct product *p, struct adds_error *
 	assert(!p->c.p && !p->bias && p->act == ACT_NONE && p->count <= 65535);
 	if (!across || !down)
 		return 0;
-	plain_kernel<<<dim3((unsigned)(across * down), 1, (unsigned)p->count), BLOCK, 0, s->stream>>>(*p, product_inner(p),
+	LAUNCH(plain_kernel, dim3((unsigned)(across * down), 1, (unsigned)p->count), BLOCK, 0, s->stream)(*p, product_inner(p),
 	                                                                                              across);
 	CU_LAUNCHED("product");
 	return 0;

@@ -204,7 +204,7 @@ cuda_topk(struct backend *b, int32_t *index, struct mat x, int k, struct adds_er
 	assert(k >= 0 && k <= x.cols);
 	if (!x.rows || !k)
 		return 0;
-	topk_kernel<<<(unsigned)x.rows, BLOCK, 0, s->stream>>>(index, x, k);
+	LAUNCH(topk_kernel, (unsigned)x.rows, BLOCK, 0, s->stream)(index, x, k);
 	CU_LAUNCHED("topk");
 	return 0;
 }

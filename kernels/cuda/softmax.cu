@@ -31,7 +31,7 @@ cuda_softmax(struct backend *b, struct mat y, struct mat x, float scale, struct 
 	assert(y.rows == x.rows && y.cols == x.cols);
 	if (!y.rows || !y.cols)
 		return 0;
-	softmax_kernel<<<(unsigned)y.rows, BLOCK, 0, s->stream>>>(y, x, scale);
+	LAUNCH(softmax_kernel, (unsigned)y.rows, BLOCK, 0, s->stream)(y, x, scale);
 	CU_LAUNCHED("softmax");
 	return 0;
 }
@@ -59,7 +59,7 @@ cuda_softmax_backward(struct backend *b, struct mat dx, struct mat y, struct mat
 	assert(dx.rows == y.rows && dx.cols == y.cols && dx.rows == dy.rows && dx.cols == dy.cols);
 	if (!dx.rows || !dx.cols)
 		return 0;
-	softmax_backward_kernel<<<(unsigned)dx.rows, BLOCK, 0, s->stream>>>(dx, y, dy, scale);
+	LAUNCH(softmax_backward_kernel, (unsigned)dx.rows, BLOCK, 0, s->stream)(dx, y, dy, scale);
 	CU_LAUNCHED("softmax_backward");
 	return 0;
 }

@@ -20,7 +20,7 @@ int
 cuda_join_columns(struct cuda_state *s, float *y, const float *part, int64_t pieces, int64_t cols, float beta,
                   struct adds_error *err)
 {
-	join_columns_kernel<<<(unsigned)index_ceil(cols, BLOCK), BLOCK, 0, s->stream>>>(y, part, pieces, cols, beta);
+	LAUNCH(join_columns_kernel, (unsigned)index_ceil(cols, BLOCK), BLOCK, 0, s->stream)(y, part, pieces, cols, beta);
 	CU_LAUNCHED("join_columns");
 	return 0;
 }
@@ -42,7 +42,7 @@ join_pieces_kernel(double *part, int64_t n)
 int
 cuda_join_pieces(struct cuda_state *s, double *host, double *part, int64_t n, struct adds_error *err)
 {
-	join_pieces_kernel<<<1, BLOCK, 0, s->stream>>>(part, n);
+	LAUNCH(join_pieces_kernel, 1, BLOCK, 0, s->stream)(part, n);
 	CU_LAUNCHED("join_pieces");
 	CU(cudaMemcpyAsync(host, part + n, sizeof(*host), cudaMemcpyDeviceToHost, s->stream));
 	CU(cudaStreamSynchronize(s->stream));
@@ -78,7 +78,7 @@ cuda_rowdot(struct backend *b, float *y, struct mat x, struct mat z, float beta,
 
 	if (!x.rows)
 		return 0;
-	rowdot_kernel<<<(unsigned)x.rows, BLOCK, 0, s->stream>>>(y, x, z, beta);
+	LAUNCH(rowdot_kernel, (unsigned)x.rows, BLOCK, 0, s->stream)(y, x, z, beta);
 	CU_LAUNCHED("rowdot");
 	return 0;
 }

@@ -2,7 +2,8 @@
  *
  * tiles.cuh - what attention forward and backward share. A block of threads
  * owns a tile of TILE_OWN queries (or keys) of one head and passes by all
- * tiles of TILE_PASS keys (or queries) of the segment. Tiles lie in shared
+ * tiles of TILE_PASS keys (or queries) of the segment, or of P·LANES where it
+ * is short of shared memory: sums have the same order. Tiles lie in shared
  * memory as f32, heads padded with zeros to W columns; a thread works on the
  * 4 own rows 4·ty … and every 16th column (or passing row) from tx.
  */
@@ -67,44 +68,45 @@ load_tile(float *tile, const struct mat &m, int64_t row0, int64_t from, int64_t 
 }
 
 /* out[i][j] = own row 4·ty + i times passing row tx + 16·j */
-template <int W>
+template <int W, int P = PASS>
 __device__ static inline void
-multiply_rows(float out[OWN][PASS], const float *own, const float *pass)
+multiply_rows(float out[OWN][P], const float *own, const float *pass)
 {
 	const int tx = threadIdx.x % LANES, ty = threadIdx.x / LANES;
 	int i, j, c;
 
 	for (i = 0; i < OWN; i++)
-		for (j = 0; j < PASS; j++)
+		for (j = 0; j < P; j++)
 			out[i][j] = 0;
 	for (c = 0; c < W; c++)
 		for (i = 0; i < OWN; i++)
-			for (j = 0; j < PASS; j++)
+			for (j = 0; j < P; j++)
 				out[i][j] += own[(ty * OWN + i) * (W + 1) + c] * pass[(tx + j * LANES) * (W + 1) + c];
 }
 
 /* sum[i][j] += Σ_l score[4·ty + i][l] · pass[l][tx + 16·j] */
-template <int W>
+template <int W, int P = PASS>
 __device__ static inline void
 multiply_scores(float sum[OWN][W / LANES], const float *score, const float *pass)
 {
 	const int tx = threadIdx.x % LANES, ty = threadIdx.x / LANES;
 	int i, j, l;
 
-	for (l = 0; l < TILE_PASS; l++)
+	for (l = 0; l < P * LANES; l++)
 		for (i = 0; i < OWN; i++)
 			for (j = 0; j < W / LANES; j++)
 				sum[i][j] += score[(ty * OWN + i) * SCORE_LD + l] * pass[l * (W + 1) + tx + j * LANES];
 }
 
+template <int P>
 __device__ static inline void
-put_scores(float *score, const float in[OWN][PASS])
+put_scores(float *score, const float in[OWN][P])
 {
 	const int tx = threadIdx.x % LANES, ty = threadIdx.x / LANES;
 	int i, j;
 
 	for (i = 0; i < OWN; i++)
-		for (j = 0; j < PASS; j++)
+		for (j = 0; j < P; j++)
 			score[(ty * OWN + i) * SCORE_LD + tx + j * LANES] = in[i][j];
 }
 

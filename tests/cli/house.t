@@ -40,4 +40,12 @@ t 'adds.h compiles alone, as C and as C++' 0 <<X
 echo '#include "$top/lib/adds.h"' >a.c && cc -std=c11 -Wall -Wextra -Werror -fsyntax-only a.c
 if command -v c++ >/dev/null; then cp a.c a.cc && c++ -Wall -Wextra -Werror -fsyntax-only a.cc; fi
 X
+t 'the conformance suite calls every operation of the table' 0 <<'X'
+sed -n '/^struct backend_ops/,/^};/p' "$top/kernels/kernels.h" | sed -n 's/^.*(\*\([a-z0-9_]*\))(struct backend \*b.*/\1/p' | grep -vx close >ops
+[ "$(wc -l <ops)" -gt 50 ] || exit 1
+while read -r op; do
+	grep -q "ops->$op(" "$top"/tests/device/*.c || { echo "$op"; bad=1; }
+done <ops
+exit ${bad:-0}
+X
 done_

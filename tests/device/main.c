@@ -2,7 +2,8 @@
  *
  * main.c - runs the conformance suite on each device there is, and prints TAP.
  * ADDS_REQUIRE=cuda makes a missing GPU a failure. With names as arguments
- * (products rows attention elements sums segments clip train copies threads index) only those.
+ * (products rows attention elements sums segments clip train copies threads index) only those,
+ * and with cpu or cuda before them that device alone.
  */
 #include <stdio.h>
 
@@ -73,13 +74,20 @@ main(int argc, char **argv)
 {
 	const char *require = getenv("ADDS_REQUIRE");
 	struct backend *b;
+	const int cpu = argc > 1 && strcmp(argv[1], "cpu") == 0, cuda = argc > 1 && strcmp(argv[1], "cuda") == 0;
 	int failed = 0;
 
-	if ((b = backend_open("cpu", 2, NULL, 0, &fault)))
+	argc -= cpu || cuda;
+	argv += cpu || cuda;
+	if (cuda)
+		;
+	else if ((b = backend_open("cpu", 2, NULL, 0, &fault)))
 		failed += run(b, argc, argv);
 	else
 		failed += printf("not ok - cpu: %s\n", fault.msg) > 0;
-	if ((b = backend_open("cuda", 2, NULL, 0, &fault))) {
+	if (cpu) {
+		;
+	} else if ((b = backend_open("cuda", 2, NULL, 0, &fault))) {
 		failed += run(b, argc, argv);
 	} else if (require && strcmp(require, "cuda") == 0) {
 		printf("not ok - cuda is required: %s\n", fault.msg);
