@@ -70,7 +70,7 @@ prepare(struct adds_trainer *t, struct train_input *in, struct train_args *a, st
 	struct adds_train_options o;
 	struct adds_error err;
 
-	train_defaults(a, single_tokens(in), in->texts.width);
+	train_defaults(a, in->ntrain, single_tokens(in), in->texts.width);
 	o = train_options(a, ranks);
 	train_agree(ranks, run,
 	            adds_trainer_init(t, b, &in->texts, &o, in->train, in->train_list, in->ntrain,

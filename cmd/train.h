@@ -32,8 +32,8 @@ cJSON *train_config(const struct train_args *a);
  * line with another value ends the program. */
 void train_take_config(struct train_args *a, const cJSON *config, const char *run);
 
-/* Fills in what depends on the data: single is 1 where every training picture has one token. */
-void train_defaults(struct train_args *a, int single, int width);
+/* Fills in what depends on the data: how many training pictures there are; single is 1 where each has one token. */
+void train_defaults(struct train_args *a, int64_t pictures, int single, int width);
 
 /* The options as the library wants them. */
 struct adds_train_options train_options(const struct train_args *a, struct adds_ranks *ranks);

@@ -55,7 +55,7 @@ static const struct opt table[] = {
 	OPT_GROUP("Steps"),
 	OPT_CHOICE(0, "recipe", "WORD", &recipe, recipes, "other defaults: 'seed' has those of the project this one follows [default]"),
 	OPT_INT(0, "epochs", "N", &a.epochs, 0, 1000000, "times that every picture is seen, 0: 8 [0]"),
-	OPT_INT(0, "batch", "N", &a.batch, 1, 65536, "pictures in a step [16]"),
+	OPT_INT(0, "batch", "N", &a.batch, 0, 65536, "pictures in a step, 0: 16, or 8 of fewer than 500 [0]"),
 	OPT_INT(0, "accumulate", "N", &a.accumulate, 0, 65536, "parts of a step, whose gradients are computed apart and added in order, 0: one, under mpirun one a rank [0]"),
 	OPT_NUM(0, "lr", "X", &a.lr, 0, 1, "learning rate at its peak, 0: by the features' width D, 0.064/D [0; 0.05/D where pictures have one token]"),
 	OPT_NUM(0, "head-lr", "X", &a.head_lr, 0, 1000, "the head's, as a multiple of it [1]"),
@@ -101,7 +101,7 @@ set_defaults(void)
 		.layers = 2,
 		.heads = 1,
 		.epochs = 0,
-		.batch = 16,
+		.batch = 0,
 		.budget = 1024,
 		.min_positives = 1,
 		.prior_scale = 20,
@@ -331,13 +331,15 @@ train_take_config(struct train_args *args, const cJSON *config, const char *run)
 }
 
 void
-train_defaults(struct train_args *args, int single, int width)
+train_defaults(struct train_args *args, int64_t pictures, int single, int width)
 {
 	/* found on examples/shapes (width 128, 357 tokens) and on real features of width 512, one token each */
 	if (args->lr == 0)
 		args->lr = (single ? 0.05 : 0.064) / width;
 	if (args->epochs == 0)
 		args->epochs = 8;
+	if (args->batch == 0) /* of few pictures come few steps: too few of larger batches */
+		args->batch = pictures < 500 ? 8 : 16;
 }
 
 static struct loss_args
