@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT
 """clip.py - the same towers with random weights in PyTorch and ONNX Runtime: pictures and labels a second
 
-usage: clip.py [SHAPE]      (SHAPE: b32, b16, l14, l14-336)
+usage: clip.py [SHAPE [LABELS [BATCH]]]      (SHAPE: b32, b16, l14, l14-336; LABELS is for ours alone)
 
-Each peer and number of threads is a process of its own: clip.py SHAPE onnx|torch THREADS.
+Each peer and number of threads is a process of its own: clip.py --peer onnx|torch THREADS SHAPE [BATCH].
 The ONNX files are left in $BENCH_DIR.
 """
 import os
@@ -23,7 +23,7 @@ SHAPES = {  # S, P, D, L, H, E; text d, l, h
 
 def batches(name, threads):
     """as tests/bench/clip.c has them"""
-    many = {"b32": 32, "b16": 8}.get(name, 4)
+    many = BATCH or {"b32": 32, "b16": 8}.get(name, 4)
     return (1,) if threads == 1 and name.startswith("l14") else (1, many)
 
 
@@ -193,12 +193,13 @@ def run_torch(name, threads):
 
 def main():
     name = sys.argv[1] if len(sys.argv) > 1 else "b32"
-    if len(sys.argv) > 3:
-        (run_torch if sys.argv[2] == "torch" else run_onnx)(name, int(sys.argv[3]))
-        return
     for threads in sorted({1, CORES}, reverse=True):
         for peer in ("onnx", "torch"):
-            subprocess.run([sys.executable, __file__, name, peer, str(threads)], check=True)
+            subprocess.run([sys.executable, __file__, "--peer", peer, str(threads), name] + sys.argv[3:4], check=True)
 
 
-main()
+if sys.argv[1:2] == ["--peer"]:
+    BATCH = int(sys.argv[5]) if len(sys.argv) > 5 else 0
+    (run_torch if sys.argv[2] == "torch" else run_onnx)(sys.argv[4], int(sys.argv[3]))
+else:
+    main()
