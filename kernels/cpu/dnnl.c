@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * dnnl.c - products by oneDNN's matmul, versions 2 and 3. A primitive is made
- * once for each kind of work and kept; it may run on several threads at once,
- * since its working memory is ours.
+ * once for each kind of work and kept, as long as it is among the last that were
+ * used; it may run on several threads at once, since its working memory is ours.
  */
 #include "cpu.h"
 #include "product.h"
@@ -14,7 +14,8 @@
 
 enum {
 	BUCKETS = 1024,
-	POOL = 256, /* working memories kept */
+	KEPT = 1024, /* primitives that are not running */
+	POOL = 256,  /* working memories kept */
 };
 
 #if DNNL_VERSION_MAJOR >= 3
@@ -26,6 +27,8 @@ typedef dnnl_memory_desc_t *desc;
 struct entry {
 	struct product what;
 	struct entry *next;
+	uint64_t used; /* when, by products' clock */
+	int running;   /* on so many threads */
 	dnnl_primitive_t primitive;
 	desc a, b, c, bias, scratch; /* scratch belongs to the primitive */
 	size_t scratch_bytes;
@@ -41,6 +44,8 @@ struct products {
 	dnnl_engine_t engine;
 	dnnl_stream_t stream;
 	struct entry *bucket[BUCKETS];
+	int entries;
+	uint64_t clock;
 	struct memory pool[POOL];
 	int pooled;
 };
@@ -242,8 +247,30 @@ hash(const struct product *w)
 	return h % BUCKETS;
 }
 
-static const struct entry *
-find(struct products *p, const struct product *w)
+/* Where there are enough, the one that was used longest ago goes. */
+static void
+make_room(struct products *p)
+{
+	struct entry **oldest = NULL, **at, *e;
+	int i;
+
+	if (p->entries < KEPT)
+		return;
+	for (i = 0; i < BUCKETS; i++)
+		for (at = &p->bucket[i]; *at; at = &(*at)->next)
+			if (!(*at)->running && (!oldest || (*at)->used < (*oldest)->used))
+				oldest = at;
+	if (!oldest)
+		return;
+	e = *oldest;
+	*oldest = e->next;
+	p->entries--;
+	entry_free(e);
+}
+
+/* the primitive for w, running until it is left */
+static struct entry *
+enter(struct products *p, const struct product *w)
 {
 	struct entry **head = &p->bucket[hash(w)], *e;
 
@@ -251,12 +278,28 @@ find(struct products *p, const struct product *w)
 	for (e = *head; e; e = e->next)
 		if (memcmp(&e->what, w, sizeof(*w)) == 0)
 			break;
-	if (!e && (e = entry_new(p->engine, w))) {
-		e->next = *head;
-		*head = e;
+	if (!e) {
+		make_room(p);
+		if ((e = entry_new(p->engine, w))) {
+			e->next = *head;
+			*head = e;
+			p->entries++;
+		}
+	}
+	if (e) {
+		e->used = ++p->clock;
+		e->running++;
 	}
 	pthread_mutex_unlock(&p->lock);
 	return e;
+}
+
+static void
+leave(struct products *p, struct entry *e)
+{
+	pthread_mutex_lock(&p->lock);
+	e->running--;
+	pthread_mutex_unlock(&p->lock);
 }
 
 /* ---- working memory ---- */
@@ -301,12 +344,12 @@ broken(struct adds_error *err, const struct product *w, const char *what)
 	                 (long long)w->m, (long long)w->k, (long long)w->k, (long long)w->n);
 }
 
-int
-cpu_product_run(struct products *p, const struct product *w, void *c, const void *a, const void *b, const float *bias,
-            struct adds_error *err)
+static int
+run(struct products *p, const struct entry *e, void *c, const void *a, const void *b, const float *bias,
+    struct adds_error *err)
 {
-	const struct entry *e = find(p, w);
-	const desc d[5] = { e ? e->a : NULL, e ? e->b : NULL, e ? e->c : NULL, e ? e->scratch : NULL, e ? e->bias : NULL };
+	const struct product *w = &e->what;
+	const desc d[5] = { e->a, e->b, e->c, e->scratch, e->bias };
 	void *at[5] = { (void *)(uintptr_t)a, (void *)(uintptr_t)b, c, NULL, (void *)(uintptr_t)bias };
 	dnnl_exec_arg_t arg[5] = { { DNNL_ARG_SRC, NULL }, { DNNL_ARG_WEIGHTS, NULL }, { DNNL_ARG_DST, NULL }, { DNNL_ARG_SCRATCHPAD, NULL }, { DNNL_ARG_BIAS, NULL } };
 	const int n = w->bias ? 5 : 4;
@@ -314,8 +357,6 @@ cpu_product_run(struct products *p, const struct product *w, void *c, const void
 	struct memory m;
 	int i;
 
-	if (!e)
-		return broken(err, w, "prepare");
 	m = take(p, e->scratch_bytes, err);
 	if (e->scratch_bytes && !m.p)
 		return ADDS_ENOMEM;
@@ -331,6 +372,20 @@ cpu_product_run(struct products *p, const struct product *w, void *c, const void
 			dnnl_memory_destroy(arg[i].memory);
 	give_back(p, m);
 	return s == dnnl_success ? 0 : broken(err, w, "run");
+}
+
+int
+cpu_product_run(struct products *p, const struct product *w, void *c, const void *a, const void *b, const float *bias,
+                struct adds_error *err)
+{
+	struct entry *e = enter(p, w);
+	int rc;
+
+	if (!e)
+		return broken(err, w, "prepare");
+	rc = run(p, e, c, a, b, bias, err);
+	leave(p, e);
+	return rc;
 }
 
 struct products *
