@@ -137,7 +137,7 @@ $(BUILD)/libkern.a: $(call obj,$(KERN_SRC)) $(SIMD_OBJ) $(CUDA_OBJ) $(BUILD)/fla
 	$(Q)rm -f $@ && ar rcs $@ $(filter %.o,$^)
 
 link = $(CC) $(OUR_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(OUR_LIBS) \
-	$(if $(filter $(BUILD)/adds-train $(BUILD)/unit,$@),$(MPI_LIBS))
+	$(if $(filter %/adds-train %/unit,$@),$(MPI_LIBS))
 # a program takes what it needs of cmd/, and with it of the libraries
 $(BUILD)/libcmd.a: $(call obj,$(CMD_SRC))
 	$(Q)rm -f $@ && ar rcs $@ $^
@@ -160,6 +160,12 @@ $(BUILD)/foreign/unit: $(call obj,$(UNIT_SRC)) $(BUILD)/tests/foreign/wrap.o $(L
 $(BUILD)/foreign/adds-%: $(BUILD)/cmd/adds-%.o $(call obj,$(CMD_SRC)) $(FOREIGN_OBJ) $(LIBS)
 	@mkdir -p $(@D)
 	$(Q)$(link) -Wl,--wrap=cpu_open
+# the programs with allocations that fail, one after the other
+ALLOC = $(PROGRAMS:%=$(BUILD)/alloc/%)
+ALLOC_WRAP = -Wl,--wrap=main,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup,--wrap=posix_memalign
+$(BUILD)/alloc/adds-%: $(BUILD)/cmd/adds-%.o $(call obj,$(CMD_SRC)) $(BUILD)/tests/alloc/wrap.o $(LIBS)
+	@mkdir -p $(@D)
+	$(Q)$(link) $(ALLOC_WRAP)
 $(BUILD)/tools/%: $(BUILD)/tests/tools/%.o $(LIBS)
 	@mkdir -p $(@D)
 	$(Q)$(link)
@@ -214,7 +220,7 @@ bench-device: $(BUILD)/bench/kernels $(BUILD)/bench/tower $(BUILD)/bench/decoder
 	$(BUILD)/bench/decoder $(DEVICE) 0 bf16 80 1285 768 64
 
 # ---- check ----
-check: all $(BUILD)/device $(EMULATED) $(BUILD)/unit $(FOREIGN) $(TOOLS) $(FUZZERS)
+check: all $(BUILD)/device $(EMULATED) $(BUILD)/unit $(FOREIGN) $(ALLOC) $(TOOLS) $(FUZZERS)
 	@BUILD='$(CURDIR)/$(BUILD)' sh tests/run
 bench: all $(BENCHES) $(TOOLS)
 	@BUILD='$(CURDIR)/$(BUILD)' sh tests/bench/run

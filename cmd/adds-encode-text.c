@@ -199,8 +199,14 @@ check_templates(void)
 
 	if (!none)
 		die("out of memory");
-	if (adds_prompts_make(&p, none, NULL, &o, &err) < 0)
+	switch (adds_prompts_make(&p, none, NULL, &o, &err)) {
+	case 0:
+		break;
+	case ADDS_ENOMEM:
+		die("%s", err.msg);
+	default:
 		usage("%s", err.msg);
+	}
 	adds_prompts_release(&p);
 	adds_vocab_free(none);
 }
