@@ -135,6 +135,38 @@ linear_sizes(void)
 		}
 }
 
+/* a weight whose array is given up: the second product has only what the first one packed */
+static void
+linear_spared(int64_t m)
+{
+	const struct shape s = { m, 96, 64, 0, ACT_NONE, 0, 1, DT_F32, DT_F32, DT_F32, PREC_F32 };
+	const size_t bytes = 96 * 64 * sizeof(float);
+	float *x, *w, *bias, *array = malloc(bytes);
+	struct packed *packed = NULL;
+	struct mat mx, my;
+	double *want;
+	int i;
+
+	begin("linear", "of %lld rows, its weight's array given up", (long long)m);
+	x = uniform(m * s.k, -1, 1);
+	w = uniform(s.n * s.k, -1, 1);
+	bias = uniform(s.n, -1, 1);
+	want = linear_want(&s, x, w, bias, NULL);
+	if (!array)
+		abort();
+	memcpy(array, w, bytes);
+	mx = up(x, m, s.k, DT_F32);
+	done(dev->ops->pack(dev, &packed, array, DT_F32, s.n, s.k, 0, PREC_F32, &fault));
+	dev->ops->spare(dev, packed, SPARE_ARRAY);
+	for (i = 0; i < 2; i++) {
+		my = blank(m, s.n, DT_F32);
+		done(dev->ops->linear(dev, my, mx, packed, up_bytes(bias, (size_t)s.n * sizeof(*bias)), ACT_NONE, none(), thirds(m), &fault));
+		near_("y", down(my), want, m * s.n, linear_tolerance(&s), linear_tolerance(&s));
+	}
+	dev->ops->unpack(dev, packed);
+	end();
+}
+
 /* more rows than are taken at once: some of them, on both sides of a chunk's end */
 static void
 linear_tall(enum dtype t, enum precision prec)
@@ -210,6 +242,8 @@ linear_variants(void)
 	linear_case(&s);
 	for (s.m = 0; s.m < 20; s.m++)
 		linear_case(&s);
+	linear_spared(1);
+	linear_spared(130);
 	linear_tall(DT_F32, PREC_F32);
 	linear_tall(DT_BF16, PREC_BF16);
 }
@@ -260,9 +294,9 @@ gemm_run(const struct gemm_case *s, int n)
 {
 	const enum precision p = backend_precision(dev, s->prec);
 	/* a GPU adds the products of a block one after the other, the processor in many lanes */
-	const double unit = p == PREC_BF16 ? 8e-3 : p == PREC_TF32                 ? 1e-3
-	                                        : strcmp(dev->ops->name, "cuda") == 0 ? 3e-6
-	                                                                              : 1e-6;
+	const double unit = p == PREC_BF16 ? 8e-3 : p == PREC_TF32                ? 1e-3
+	                                    : strcmp(dev->ops->name, "cuda") == 0 ? 3e-6
+	                                                                          : 1e-6;
 	struct gemm_job jobs[8];
 	double *want[8];
 	int i;
