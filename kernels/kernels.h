@@ -97,12 +97,14 @@ struct segs {
 	const int64_t *at;
 };
 
-/* one general product: C = alpha·op(A)·op(B) + beta·C (beta 0: C is not read).
- * op(X) is X, or its transpose where tx is 1. */
+/* one general product: C = alpha·op(A)·op(B) + beta·C, or with beta 0 (C is not
+ * read) C = act(alpha·op(A)·op(B) + bias). op(X) is X, or its transpose where tx is 1. */
 struct gemm_job {
 	struct mat c, a, b;
 	int ta, tb;
 	float alpha, beta;
+	const float *bias; /* device f32 [columns of C] or NULL; these two with beta 0 alone */
+	enum activation act;
 };
 
 enum loss_kind {

@@ -123,21 +123,18 @@ add_slice(const struct simd *s, const struct blocked *w, const struct block *b, 
 static void
 run_block(const struct simd *s, const struct blocked *w, const struct block *b, struct room *m)
 {
-	int64_t l0, j;
+	const int64_t c0 = b->j0 * s->panel_width, n = min_i64(b->panels * s->panel_width, w->n - c0);
+	struct epilogue e = { w->alpha, w->beta, w->act, w->bias ? w->bias + c0 : NULL, w->r, w->y };
+	int64_t l0;
 
 	if (!w->k)
 		memset(m->c, 0, sizeof(m->c));
 	for (l0 = 0; l0 < w->k; l0 += DEEP)
 		add_slice(s, w, b, m, l0, min_i64(DEEP, w->k - l0));
-	for (j = 0; j < b->panels; j++) {
-		const int64_t c0 = (b->j0 + j) * s->panel_width, n = min_i64(s->panel_width, w->n - c0);
-		struct epilogue e = { w->alpha, w->beta, w->act, w->bias ? w->bias + c0 : NULL, w->r, w->y };
-
-		e.y = mat_part(w->y, b->r0, b->rows, c0, n);
-		if (w->r.p)
-			e.r = mat_part(w->r, b->r0, b->rows, c0, n);
-		s->finish(m->c + j * ROWS * s->panel_width, &e);
-	}
+	e.y = mat_part(w->y, b->r0, b->rows, c0, n);
+	if (w->r.p)
+		e.r = mat_part(w->r, b->r0, b->rows, c0, n);
+	s->finish(m->c, ROWS * s->panel_width, &e);
 }
 
 /* how one product is cut; bits do not depend on it */

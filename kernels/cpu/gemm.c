@@ -40,6 +40,31 @@ fits(const struct backend *b, const struct gemm_job *j)
 	return cpu_state(b)->steady && j->a.t == DT_F32 && j->b.t == DT_F32 && inner(j) && j->c.rows && j->c.cols;
 }
 
+/* does the library add the bias, and so on, itself? */
+static int
+whole(const struct gemm_job *j)
+{
+	return j->alpha == 1 && inner(j) <= DEEP;
+}
+
+/* C = act(C + bias) */
+static void
+finish(struct backend *b, const struct gemm_job *j, int threads)
+{
+	const struct simd *simd = cpu_state(b)->simd;
+	int64_t r;
+
+#pragma omp parallel for num_threads(threads)
+	for (r = 0; r < j->c.rows; r++) {
+		float *c = row_f32(j->c, r);
+
+		if (j->bias)
+			simd->add(c, c, j->bias, j->c.cols);
+		if (j->act != ACT_NONE)
+			simd->act(c, c, j->act, j->c.cols);
+	}
+}
+
 static int
 run_library(struct backend *b, const struct gemm_job *j, int threads, struct adds_error *err)
 {
@@ -65,11 +90,15 @@ run_library(struct backend *b, const struct gemm_job *j, int threads, struct add
 		p.add = k > 0 || j->beta != 0;
 		p.alpha = j->alpha;
 		p.threads = threads;
+		p.bias = whole(j) && j->bias;
+		p.act = whole(j) ? j->act : ACT_NONE;
 		rc = cpu_product_run(cpu_state(b)->products, &p, j->c.p, mat_at(j->a, j->ta ? k : 0, j->ta ? 0 : k),
-		                 mat_at(j->b, j->tb ? 0 : k, j->tb ? k : 0), NULL, err);
+		                 mat_at(j->b, j->tb ? 0 : k, j->tb ? k : 0), j->bias, err);
 		if (rc < 0)
 			return rc;
 	}
+	if (!whole(j) && (j->bias || j->act != ACT_NONE))
+		finish(b, j, threads);
 	return 0;
 }
 
@@ -153,7 +182,7 @@ few_by_library(struct backend *b, const struct gemm_job *jobs, int64_t n, enum p
 static struct blocked
 blocked_of(const struct gemm_job *j)
 {
-	struct blocked w = { .a = j->a.p, .b = j->b.p, .alpha = j->alpha, .beta = j->beta };
+	struct blocked w = { .a = j->a.p, .b = j->b.p, .alpha = j->alpha, .beta = j->beta, .bias = j->bias, .act = j->act };
 
 	w.m = j->c.rows;
 	w.n = j->c.cols;
@@ -193,6 +222,7 @@ check(const struct gemm_job *j)
 	assert((j->tb ? j->b.rows : j->b.cols) == j->c.cols);
 	assert(inner(j) == (j->tb ? j->b.cols : j->b.rows));
 	assert(j->c.t == DT_F32);
+	assert(j->beta == 0 || (!j->bias && j->act == ACT_NONE));
 }
 
 /* a mixed lot: each by what it would be computed with alone */

@@ -34,9 +34,9 @@ struct head_gradients {
 struct epilogue {
 	float alpha, beta;
 	enum activation act;
-	const float *bias; /* of the tile's first column, or NULL */
-	struct mat r;      /* the tile's part of R, f32 or like Y; p NULL for none */
-	struct mat y;      /* the tile's part of Y; at most panel_width columns */
+	const float *bias; /* of the block's first column, or NULL */
+	struct mat r;      /* the block's part of R, f32 or like Y; p NULL for none */
+	struct mat y;      /* the block's part of Y */
 };
 
 /* AdamW's numbers, the same for a group of parameters */
@@ -56,7 +56,8 @@ struct simd {
 	/* the same of A's rows as tiles made of its columns: element (i,l) of A was at a + i + l·lda; y: [rows·k] */
 	void (*pack_tiles)(float *y, const float *a, int64_t lda, int64_t k, int64_t rows);
 	void (*tile_packed)(float *c, int64_t ldc, const float *y, const float *panel, int64_t k, int64_t rows, int first);
-	void (*finish)(const float *c, const struct epilogue *e); /* c: [rows, panel_width] */
+	/* c: [rows, panel_width] of each panel, step apart */
+	void (*finish)(const float *c, int64_t step, const struct epilogue *e);
 
 	/* ---- rows (rows.c) ---- */
 	void (*act)(float *y, const float *x, enum activation a, int64_t n);

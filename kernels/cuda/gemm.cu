@@ -33,7 +33,7 @@ static int
 alike(const struct gemm_job *a, const struct gemm_job *b)
 {
 	return same_shape(a->a, b->a) && same_shape(a->b, b->b) && same_shape(a->c, b->c) && a->ta == b->ta && a->tb == b->tb &&
-	       a->alpha == b->alpha && a->beta == b->beta;
+	       a->alpha == b->alpha && a->beta == b->beta && a->bias == b->bias && a->act == b->act;
 }
 
 /* bytes of both factors of a job in bf16 */
@@ -95,7 +95,7 @@ narrow(struct cuda_state *s, struct mat *m, int64_t *stride, int64_t count, char
 static int
 round_factors(struct cuda_state *s, struct product *p, struct adds_error *err)
 {
-	const struct gemm_job j = { p->d, p->a, p->b, 0, 0, 0, 0 };
+	const struct gemm_job j = { p->d, p->a, p->b, 0, 0, 0, 0, NULL, ACT_NONE };
 	void *room;
 	char *next;
 
@@ -103,6 +103,16 @@ round_factors(struct cuda_state *s, struct product *p, struct adds_error *err)
 	next = (char *)room;
 	TRY(narrow(s, &p->a, &p->sa, p->count, &next, err));
 	return narrow(s, &p->b, &p->sb, p->count, &next, err);
+}
+
+/* matrix number i of those that are written */
+static struct mat
+output(const struct product *p, int64_t i)
+{
+	struct mat d = p->d;
+
+	d.p = (char *)d.p + i * p->sd * (int64_t)dtype_size(d.t);
+	return d;
 }
 
 /* one by one where the library has no batch of it */
@@ -121,7 +131,7 @@ run_batch(struct cuda_state *s, const struct product *p, struct adds_error *err)
 
 		one.a.p = (char *)p->a.p + i * p->sa * (int64_t)dtype_size(p->a.t);
 		one.b.p = (char *)p->b.p + i * p->sb * (int64_t)dtype_size(p->b.t);
-		one.d.p = (char *)p->d.p + i * p->sd * (int64_t)dtype_size(p->d.t);
+		one.d = output(p, i);
 		did = library_product(s, &one, err);
 		if (did == 1)
 			did = plain_product(s, &one, err);
@@ -157,6 +167,29 @@ run_blocks(struct cuda_state *s, const struct product *p, struct adds_error *err
 	return 0;
 }
 
+/* D = act(D + bias) */
+static int
+finish(struct cuda_state *s, struct mat d, const float *bias, enum activation act, struct adds_error *err)
+{
+	return each(
+		s, d.rows, d.cols, [=] __device__(int64_t r, int64_t c) {
+			mat_f32(d, r, c) = activate(mat_f32(d, r, c) + (bias ? bias[c] : 0), act);
+		},
+		"gemm", err);
+}
+
+/* Bias and activation behind the product, not within the library's call: its algorithm for that need not be the one for a batch. */
+static int
+run_whole(struct cuda_state *s, const struct product *p, const struct gemm_job *j, struct adds_error *err)
+{
+	int64_t i;
+
+	TRY(run_blocks(s, p, err));
+	for (i = 0; (j->bias || j->act != ACT_NONE) && i < p->count; i++)
+		TRY(finish(s, output(p, i), j->bias, j->act, err));
+	return 0;
+}
+
 static void
 check(const struct gemm_job *j)
 {
@@ -164,6 +197,7 @@ check(const struct gemm_job *j)
 	assert((j->tb ? j->b.rows : j->b.cols) == j->c.cols);
 	assert((j->ta ? j->a.rows : j->a.cols) == (j->tb ? j->b.cols : j->b.rows));
 	assert(j->c.t == DT_F32);
+	assert(j->beta == 0 || (!j->bias && j->act == ACT_NONE));
 	(void)j;
 }
 
@@ -175,15 +209,16 @@ cuda_gemm(struct backend *b, const struct gemm_job *jobs, int64_t n, enum precis
 
 	prec = backend_precision(b, prec);
 	for (i = 0; i < n;) {
-		struct product p = gather_batch(&jobs[i], n - i, prec == PREC_TF32);
+		const struct gemm_job *first = &jobs[i];
+		struct product p = gather_batch(first, n - i, prec == PREC_TF32);
 
-		check(&jobs[i]);
+		check(first);
 		i += p.count;
 		if (!p.d.rows || !p.d.cols)
 			continue;
 		if (prec == PREC_BF16 && p.a.t == DT_F32 && p.b.t == DT_F32 && product_inner(&p))
 			TRY(round_factors(s, &p, err));
-		TRY(run_blocks(s, &p, err));
+		TRY(run_whole(s, &p, first, err));
 	}
 	return 0;
 }

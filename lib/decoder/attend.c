@@ -185,13 +185,12 @@ adds_dec_mha_queries(struct run *r, struct mat out, struct mat x, const struct m
 	if (r->d->c.heads == 1) {
 		f = adds_dec_fused(r, fused);
 		adds_dec_job(r, out, x, 0, f.m, 0, 0);
-		adds_dec_run(r);
-		OP(r, add_row, out, 1, f.u.p);
+		adds_dec_finish(r, f.u.p, ACT_NONE);
 	} else {
 		adds_dec_job(r, out, x, 0, adds_dec_weight(r, at->in_w, D, D), 1, 0);
-		adds_dec_run(r);
-		OP(r, add_row, out, 1, adds_dec_weight(r, at->in_b, 1, D).p);
+		adds_dec_finish(r, adds_dec_weight(r, at->in_b, 1, D).p, ACT_NONE);
 	}
+	adds_dec_run(r);
 }
 
 static int64_t
@@ -213,14 +212,12 @@ project(struct run *r, const struct mha_call *c, const struct parts *k)
 
 	if (!c->projected.p) {
 		n = query_ranges(r, c, k);
-		adds_dec_project(r, k->x, c->x, k->f.m, 0, 0, n);
-		adds_dec_add_bias(r, k->x, k->f.u.p, n);
+		adds_dec_linear(r, k->x, c->x, k->f.m, 0, k->f.u.p, ACT_NONE, n);
 	}
 	n = key_ranges(r, c, k);
 	adds_dec_project(r, k->h, c->y, k->f.m, 1, 0, n);
 	adds_dec_project(r, k->bias, c->y, k->f.u, 1, 0, n);
-	adds_dec_project(r, k->m, c->y, k->f.n, 1, 0, n);
-	adds_dec_add_bias(r, k->m, k->f.w.p, n);
+	adds_dec_linear(r, k->m, c->y, k->f.n, 1, k->f.w.p, ACT_NONE, n);
 }
 
 int64_t
@@ -269,8 +266,7 @@ adds_dec_mha(struct run *r, struct mha_call *c)
 	for (g = 0; g < c->groups && r->rc >= 0; g++)
 		adds_dec_scores(r, r->d->scores, list(r, c, &k, g), scale, kept(r, c, g));
 	n = query_ranges(r, c, &k);
-	adds_dec_project(r, c->out, k.z, k.f.n, 1, 0, n);
-	adds_dec_add_bias(r, c->out, k.f.w.p, n);
+	adds_dec_linear(r, c->out, k.z, k.f.n, 1, k.f.w.p, ACT_NONE, n);
 	free(k.side);
 }
 

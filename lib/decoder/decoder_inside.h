@@ -184,15 +184,17 @@ int adds_dec_grow(struct run *r, void *array, size_t *cap, size_t n, size_t elem
 
 /* Collects a product C = alpha·op(A)·op(B) + beta·C; _run computes those collected, which must be independent. */
 void adds_dec_job(struct run *r, struct mat c, struct mat a, int ta, struct mat b, int tb, float beta);
+/* The product collected last gets a bias and an activation. */
+void adds_dec_finish(struct run *r, const float *bias, enum activation act);
 void adds_dec_run(struct run *r);
 
 /* Ranges of rows of d->ranges: those of the pictures whose chosen entry is want (chosen NULL: all), of each group of rows.
  * Neighbours are joined in training; evaluation keeps pictures apart so that none depends on its batch. */
 int64_t adds_dec_ranges(struct run *r, const struct rows_of *groups, int ngroups, const unsigned char *chosen, int want);
 
-/* Over the n ranges of d->ranges: Y = X·op(W) + beta·Y; rows += bias; dW += dYᵀ·X; db += column sums of dY. */
+/* Over the n ranges of d->ranges: Y = X·op(W) + beta·Y; Y = act(X·op(W) + bias); dW += dYᵀ·X; db += column sums of dY. */
 void adds_dec_project(struct run *r, struct mat y, struct mat x, struct mat w, int tw, float beta, int64_t n);
-void adds_dec_add_bias(struct run *r, struct mat y, const float *bias, int64_t n);
+void adds_dec_linear(struct run *r, struct mat y, struct mat x, struct mat w, int tw, const float *bias, enum activation act, int64_t n);
 void adds_dec_weight_grad(struct run *r, struct mat dw, struct mat dy, struct mat x, int64_t n);
 void adds_dec_bias_grad(struct run *r, float *db, struct mat dy, int64_t n);
 

@@ -148,14 +148,12 @@ adds_dec_heads(struct run *r, struct mha_call *c)
 	if (r->rc < 0)
 		return;
 	n = adds_dec_ranges(r, &c->keys, 1, NULL, 0);
-	adds_dec_project(r, h.kv, c->y, h.w_kv, 1, 0, n);
-	adds_dec_add_bias(r, h.kv, adds_dec_weight(r, c->at->in_b + h.D, 1, 2 * h.D).p, n);
+	adds_dec_linear(r, h.kv, c->y, h.w_kv, 1, adds_dec_weight(r, c->at->in_b + h.D, 1, 2 * h.D).p, ACT_NONE, n);
 	n = adds_dec_ranges(r, c->group, c->groups, NULL, 0);
 	if (c->projected.p) {
 		spread(r, c, &h);
 	} else {
-		adds_dec_project(r, h.q, c->x, h.w_q, 1, 0, n);
-		adds_dec_add_bias(r, h.q, adds_dec_weight(r, c->at->in_b, 1, h.D).p, n);
+		adds_dec_linear(r, h.q, c->x, h.w_q, 1, adds_dec_weight(r, c->at->in_b, 1, h.D).p, ACT_NONE, n);
 	}
 	for (g = 0; g < c->groups && r->rc >= 0; g++) {
 		if (h.width <= FUSED_WIDTH)
@@ -163,8 +161,7 @@ adds_dec_heads(struct run *r, struct mha_call *c)
 		else
 			adds_dec_scores(r, r->d->scores, list(r, c, &h, g), h.scale, NULL);
 	}
-	adds_dec_project(r, c->out, h.z, h.w_o, 1, 0, n);
-	adds_dec_add_bias(r, c->out, adds_dec_weight(r, c->at->out_b, 1, h.D).p, n);
+	adds_dec_linear(r, c->out, h.z, h.w_o, 1, adds_dec_weight(r, c->at->out_b, 1, h.D).p, ACT_NONE, n);
 }
 
 struct head_grads {

@@ -261,11 +261,8 @@ feed_forward(struct run *r, int layer, struct mat q, struct mat c)
 
 	if (r->rc < 0)
 		return;
-	adds_dec_project(r, h, c, adds_dec_weight(r, at->w1, F, D), 1, 0, n);
-	OP(r, add_row, h, 1, d->w + at->b1);
-	OP(r, act, h, h, ACT_RELU);
-	adds_dec_project(r, o, h, adds_dec_weight(r, at->w2, D, F), 1, 0, n);
-	OP(r, add_row, o, 1, d->w + at->b2);
+	adds_dec_linear(r, h, c, adds_dec_weight(r, at->w1, F, D), 1, d->w + at->b1, ACT_RELU, n);
+	adds_dec_linear(r, o, h, adds_dec_weight(r, at->w2, D, F), 1, d->w + at->b2, ACT_NONE, n);
 	if (r->train && r->dropout > 0)
 		drop(r, o, o, layer, DROP_FFN);
 	norm(r, q, c, o, &at->norm[2], &t->norm[2]);

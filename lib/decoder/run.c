@@ -75,6 +75,17 @@ adds_dec_job(struct run *r, struct mat c, struct mat a, int ta, struct mat b, in
 }
 
 void
+adds_dec_finish(struct run *r, const float *bias, enum activation act)
+{
+	struct adds_decoder *d = r->d;
+
+	if (r->rc < 0)
+		return;
+	d->jobs[d->njobs - 1].bias = bias;
+	d->jobs[d->njobs - 1].act = act;
+}
+
+void
 adds_dec_run(struct run *r)
 {
 	if (r->d->njobs)
@@ -119,12 +130,17 @@ adds_dec_project(struct run *r, struct mat y, struct mat x, struct mat w, int tw
 }
 
 void
-adds_dec_add_bias(struct run *r, struct mat y, const float *bias, int64_t n)
+adds_dec_linear(struct run *r, struct mat y, struct mat x, struct mat w, int tw, const float *bias, enum activation act, int64_t n)
 {
 	int64_t i;
 
-	for (i = 0; i < n && r->rc >= 0; i++)
-		OP(r, add_row, rows_part(y, r->d->ranges[i].row, r->d->ranges[i].rows), 1, bias);
+	for (i = 0; i < n && r->rc >= 0; i++) {
+		const struct range *g = &r->d->ranges[i];
+
+		adds_dec_job(r, rows_part(y, g->row, g->rows), rows_part(x, g->row, g->rows), 0, w, tw, 0);
+		adds_dec_finish(r, bias, act);
+	}
+	adds_dec_run(r);
 }
 
 void

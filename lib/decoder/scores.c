@@ -60,12 +60,11 @@ probabilities(struct run *r, const struct score *s, int64_t n, float scale)
 {
 	int64_t i, rows;
 
-	for (i = 0; i < n; i++)
+	for (i = 0; i < n; i++) {
 		adds_dec_job(r, s[i].p, s[i].a, 0, s[i].b, 1, 0);
+		adds_dec_finish(r, s[i].bias, ACT_NONE);
+	}
 	adds_dec_run(r);
-	for (i = 0; i < n; i++)
-		if (s[i].bias)
-			OP(r, add_row, s[i].p, 1, s[i].bias);
 	for (i = 0; i < n;) {
 		const struct score *first = &s[i];
 		struct mat m;

@@ -73,7 +73,7 @@ sum_of_squares(double *sum, const struct adds_ridge_fit *f, struct adds_error *e
 			const int64_t m = s->at[first + i + 1] - s->at[first + i];
 			const struct mat v = mat_part(s->v, s->at[first + i], m, 0, f->D);
 
-			jobs[i] = (struct gemm_job){ mat_of((float *)gram.p + floats, DT_F32, m, m), v, v, 0, 1, 1, 0 };
+			jobs[i] = (struct gemm_job){ mat_of((float *)gram.p + floats, DT_F32, m, m), v, v, 0, 1, 1, 0, NULL, ACT_NONE };
 			floats += m * m;
 		}
 		rc = b->ops->gemm(b, jobs, n, PREC_F32, err);
@@ -85,7 +85,7 @@ sum_of_squares(double *sum, const struct adds_ridge_fit *f, struct adds_error *e
 			for (i = 0; i < n; i++) {
 				const int64_t at = s->at[first + i] - s->at[first], m = s->at[first + i + 1] - s->at[first + i];
 
-				jobs[n + i] = (struct gemm_job){ mat_part(hl, at, m, 0, width), jobs[i].c, mat_part(p, at, m, 0, width), 0, 0, 1, 0 };
+				jobs[n + i] = (struct gemm_job){ mat_part(hl, at, m, 0, width), jobs[i].c, mat_part(p, at, m, 0, width), 0, 0, 1, 0, NULL, ACT_NONE };
 			}
 			e = hl;
 			if ((rc = b->ops->gemm(b, jobs + n, n, PREC_F32, err)) < 0 || (rc = b->ops->dot(b, &x, e, p, err)) < 0)

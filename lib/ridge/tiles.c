@@ -105,7 +105,7 @@ int
 adds_product(struct backend *b, struct mat c, struct mat a, int ta, struct mat bm, int tb, float alpha, float beta,
              struct adds_error *err)
 {
-	const struct gemm_job job = { c, a, bm, ta, tb, alpha, beta };
+	const struct gemm_job job = { c, a, bm, ta, tb, alpha, beta, NULL, ACT_NONE };
 
 	return b->ops->gemm(b, &job, 1, PREC_F32, err);
 }

@@ -101,7 +101,7 @@ static void
 run_gemm(void *arg)
 {
 	const struct job *j = arg;
-	const struct gemm_job g = { j->y, j->x, j->q, 0, 1, 1, 0 };
+	const struct gemm_job g = { j->y, j->x, j->q, 0, 1, 1, 0, NULL, ACT_NONE };
 
 	check(dev->ops->gemm(dev, &g, 1, j->prec, &err));
 }

@@ -255,10 +255,12 @@ struct gemm_case {
 	int ta, tb;
 	float alpha, beta;
 	enum precision prec;
+	int bias;
+	enum activation act;
 };
 
 static void
-gemm_want(double *want, const struct gemm_case *s, const float *a, const float *b, const float *c)
+gemm_want(double *want, const struct gemm_case *s, const float *a, const float *b, const float *c, const float *bias)
 {
 	int64_t i, j, l;
 
@@ -269,8 +271,8 @@ gemm_want(double *want, const struct gemm_case *s, const float *a, const float *
 			for (l = 0; l < s->k; l++)
 				sum += (double)(s->ta ? a[l * s->m + i] : a[i * s->k + l]) *
 				       (double)(s->tb ? b[j * s->k + l] : b[l * s->n + j]);
-			want[i * s->n + j] = (double)s->alpha * sum +
-			                     (s->beta == 0 ? 0 : (double)s->beta * (double)c[i * s->n + j]);
+			sum = activate((double)s->alpha * sum + (bias ? (double)bias[j] : 0), s->act);
+			want[i * s->n + j] = sum + (s->beta == 0 ? 0 : (double)s->beta * (double)c[i * s->n + j]);
 		}
 }
 
@@ -279,13 +281,16 @@ static struct gemm_job
 job_of(const struct gemm_case *s, double **want)
 {
 	float *a = uniform(s->m * s->k, -1, 1), *b = uniform(s->n * s->k, -1, 1), *c = uniform(s->m * s->n, -1, 1);
-	struct gemm_job j = { .ta = s->ta, .tb = s->tb, .alpha = s->alpha, .beta = s->beta };
+	float *bias = s->bias ? uniform(s->n, -1, 1) : NULL;
+	struct gemm_job j = { .ta = s->ta, .tb = s->tb, .alpha = s->alpha, .beta = s->beta, .act = s->act };
 
 	j.a = s->ta ? up(a, s->k, s->m, DT_F32) : up(a, s->m, s->k, DT_F32);
 	j.b = s->tb ? up(b, s->n, s->k, DT_F32) : up(b, s->k, s->n, DT_F32);
 	j.c = s->beta == 0 ? blank(s->m, s->n, DT_F32) : up(c, s->m, s->n, DT_F32);
+	if (bias)
+		j.bias = up_bytes(bias, (size_t)s->n * sizeof(*bias));
 	*want = room((size_t)(s->m * s->n) * sizeof(**want));
-	gemm_want(*want, s, a, b, c);
+	gemm_want(*want, s, a, b, c, bias);
 	return j;
 }
 
@@ -301,8 +306,8 @@ gemm_run(const struct gemm_case *s, int n)
 	double *want[8];
 	int i;
 
-	begin("gemm", "%lldx%lldx%lld t %d %d alpha %g beta %g precision %d, %d jobs", (long long)s->m, (long long)s->n,
-	      (long long)s->k, s->ta, s->tb, (double)s->alpha, (double)s->beta, (int)s->prec, n);
+	begin("gemm", "%lldx%lldx%lld t %d %d alpha %g beta %g bias %d act %d precision %d, %d jobs", (long long)s->m, (long long)s->n,
+	      (long long)s->k, s->ta, s->tb, (double)s->alpha, (double)s->beta, s->bias, (int)s->act, (int)s->prec, n);
 	for (i = 0; i < n; i++)
 		jobs[i] = job_of(s, &want[i]);
 	done(dev->ops->gemm(dev, jobs, n, s->prec, &fault));
@@ -329,15 +334,26 @@ gemm_cases(void)
 				s.beta = t == 0 ? 0 : t == 1 ? 1
 				                             : 0.25f;
 				s.prec = t == 3 ? PREC_BF16 : PREC_F32;
+				s.bias = s.beta == 0;
+				s.act = s.bias ? (enum activation)((i + j) % 5) : ACT_NONE;
 				if (s.m * s.n * s.k <= 33 * 1000 * 1000)
 					gemm_run(&s, 1 + (i + j) % 3);
 			}
-	s = (struct gemm_case){ 40, 50, 5000, 1, 0, 1, 1, PREC_F32 };
+	s = (struct gemm_case){ 40, 50, 5000, 1, 0, 1, 1, PREC_F32, 0, ACT_NONE };
 	gemm_run(&s, 2);
-	s = (struct gemm_case){ 300, 700, 65, 0, 1, 1, 0, PREC_F32 };
+	s = (struct gemm_case){ 40, 50, 5000, 1, 0, 0.5f, 0, PREC_F32, 1, ACT_RELU };
+	gemm_run(&s, 2);
+	s = (struct gemm_case){ 300, 700, 65, 0, 1, 1, 0, PREC_F32, 0, ACT_NONE };
 	gemm_run(&s, 8);
-	s = (struct gemm_case){ 77, 90, 64, 0, 1, 0.125f, 0, PREC_TF32 };
+	s = (struct gemm_case){ 77, 90, 64, 0, 1, 0.125f, 0, PREC_TF32, 0, ACT_NONE };
 	gemm_run(&s, 3);
+	/* transposed A, many rows of few columns and few rows of many */
+	s = (struct gemm_case){ 700, 300, 900, 1, 0, 1, 1, PREC_F32, 0, ACT_NONE };
+	gemm_run(&s, 1);
+	s = (struct gemm_case){ 300, 700, 900, 1, 0, 1, 0.5f, PREC_F32, 0, ACT_NONE };
+	gemm_run(&s, 1);
+	s = (struct gemm_case){ 300, 700, 900, 1, 0, -1, 0, PREC_F32, 1, ACT_GELU };
+	gemm_run(&s, 1);
 }
 
 static void

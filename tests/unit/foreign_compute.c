@@ -97,6 +97,7 @@ foreign_gemm(struct backend *b, const struct gemm_job *jobs, int64_t n, enum pre
 		own[i].a = foreign_mat(f, "gemm", jobs[i].a);
 		own[i].b = foreign_mat(f, "gemm", jobs[i].b);
 		own[i].c = foreign_mat(f, "gemm", jobs[i].c);
+		own[i].bias = hf(f, "gemm", jobs[i].bias, jobs[i].c.cols);
 	}
 	rc = f->inner->ops->gemm(f->inner, own, n, prec, err);
 	free(own);

@@ -246,40 +246,41 @@ finish_part(vf v, const struct epilogue *e, vf bias, vf old)
 	return e->r.p ? fma_(splat(e->beta), old, v) : v;
 }
 
-/* a row at the right edge, or of a narrow type */
+/* a row from column j0 on: at the right edge, or of a narrow type */
 static void
-finish_edge(const float *c, const struct epilogue *e, int64_t r)
+finish_edge(const float *c, const struct epilogue *e, int64_t r, int64_t j0)
 {
 	float bias[PANEL] = { 0 }, old[PANEL] = { 0 }, y[PANEL];
-	const int64_t n = e->y.cols;
+	const int64_t n = min_i64(PANEL, e->y.cols - j0);
 	int j;
 
 	if (e->bias)
-		memcpy(bias, e->bias, (size_t)n * sizeof(*bias));
+		memcpy(bias, e->bias + j0, (size_t)n * sizeof(*bias));
 	if (e->r.p)
-		cpu_load(old, mat_at(e->r, r, 0), e->r.t, n);
+		cpu_load(old, mat_at(e->r, r, j0), e->r.t, n);
 	for (j = 0; j < PANEL; j += VL)
 		store(y + j, finish_part(load(c + j), e, load(bias + j), load(old + j)));
-	cpu_store(mat_at(e->y, r, 0), e->y.t, y, n);
+	cpu_store(mat_at(e->y, r, j0), e->y.t, y, n);
 }
 
+/* Y's rows one after the other: pieces of a panel's width would be a page or more apart */
 void
-SIMD_NAME(cpu_finish)(const float *c, const struct epilogue *e)
+SIMD_NAME(cpu_finish)(const float *c, int64_t step, const struct epilogue *e)
 {
-	const int plain = e->y.cols == PANEL && e->y.t == DT_F32 && (!e->r.p || e->r.t == DT_F32);
-	const vf zero = splat(0), b0 = plain && e->bias ? load(e->bias) : zero;
-	const vf b1 = plain && e->bias ? load(e->bias + VL) : zero;
-	int64_t r;
+	const int plain = e->y.t == DT_F32 && (!e->r.p || e->r.t == DT_F32);
+	const vf zero = splat(0);
+	int64_t r, j, p;
 
-	for (r = 0; r < e->y.rows; r++, c += PANEL) {
-		const float *old = e->r.p ? mat_at(e->r, r, 0) : NULL;
-		float *y = mat_at(e->y, r, 0);
+	for (r = 0; r < e->y.rows; r++, c += PANEL)
+		for (j = 0, p = 0; j < e->y.cols; j += PANEL, p += step) {
+			const float *old = e->r.p ? mat_at(e->r, r, j) : NULL, *bias = e->bias ? e->bias + j : NULL;
+			float *y = mat_at(e->y, r, j);
 
-		if (!plain) {
-			finish_edge(c, e, r);
-			continue;
+			if (!plain || j + PANEL > e->y.cols) {
+				finish_edge(c + p, e, r, j);
+				continue;
+			}
+			store(y, finish_part(load(c + p), e, bias ? load(bias) : zero, old ? load(old) : zero));
+			store(y + VL, finish_part(load(c + p + VL), e, bias ? load(bias + VL) : zero, old ? load(old + VL) : zero));
 		}
-		store(y, finish_part(load(c), e, b0, old ? load(old) : zero));
-		store(y + VL, finish_part(load(c + VL), e, b1, old ? load(old + VL) : zero));
-	}
 }
