@@ -312,7 +312,11 @@ split(struct train_input *in, const struct train_args *a, struct adds_run *run, 
 		for (i = 0; i < in->nval; i++)
 			in->val_list[i] = i;
 	}
-	if (in->nval == 0 && (in->val || a->val_split > 0))
+	if (in->train->n == 0)
+		rc = adds_fail(&err, ADDS_EMISMATCH, "%s: no labelled picture to train on", adds_reader_name(in->train->reader));
+	else if (in->val && in->nval == 0)
+		rc = adds_fail(&err, ADDS_EMISMATCH, "%s: no labelled picture to validate on", adds_reader_name(in->val->reader));
+	else if (in->nval == 0 && a->val_split > 0)
 		rc = adds_fail(&err, ADDS_EMISMATCH,
 		               "none of the %lld labelled pictures validates: give --val FILE, or a larger --val-split (0: no validation)",
 		               (long long)in->train->n);

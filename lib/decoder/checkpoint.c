@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zstd.h>
 
 #include "../label/vocab.h"
 #include "../stream/message.h"
@@ -152,6 +153,17 @@ adds_decoder_save(struct adds_decoder *d, const char *path, const float *weights
 
 /* ---- reading ---- */
 
+/* a stream of these programs in the place of a checkpoint is an easy mistake */
+static int
+check_kind(const char *bytes, size_t n, struct adds_error *err)
+{
+	const unsigned char *p = (const unsigned char *)bytes;
+
+	if (n < 4 || (p[0] | (unsigned)p[1] << 8 | (unsigned)p[2] << 16 | (unsigned)p[3] << 24) != ZSTD_MAGICNUMBER)
+		return 0;
+	return adds_fail(err, ADDS_EFORMAT, "it is compressed with zstd, as a stream is: adds-cat shows what is in it");
+}
+
 struct adds_message *
 adds_checkpoint_read(const char *path, char **bytes, size_t *len, struct adds_error *err)
 {
@@ -162,7 +174,7 @@ adds_checkpoint_read(const char *path, char **bytes, size_t *len, struct adds_er
 	*bytes = NULL;
 	if (!m)
 		adds_fail(err, ADDS_ENOMEM, "out of memory for a checkpoint");
-	else if ((*bytes = adds_read_file(path, FILE_LIMIT, &n, err)) &&
+	else if ((*bytes = adds_read_file(path, FILE_LIMIT, &n, err)) && (rc = check_kind(*bytes, n, err)) >= 0 &&
 	         (rc = adds_message_parse(m, *bytes, n, FILE_LIMIT, ADDS_WEIGHTS_JSON_LIMIT, &used, err)) >= 0 && used != n)
 		rc = adds_fail(err, ADDS_EFORMAT, "%zu bytes behind the last tensor", n - used);
 	if (rc < 0 && *bytes)

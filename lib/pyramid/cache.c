@@ -45,6 +45,22 @@ make_folder(const char *path, struct adds_error *err)
 	return adds_fail_errno(err, "cannot make the cache's folder '%s'", path);
 }
 
+/* the folders above: ~/.cache of a new account is not there */
+static int
+make_parents(const char *dir, struct adds_error *err)
+{
+	char path[PATH_MAX];
+	const char *slash;
+	int rc = 0;
+
+	for (slash = strchr(dir, '/'); slash && rc == 0; slash = strchr(slash + 1, '/')) {
+		snprintf(path, sizeof(path), "%.*s", (int)(slash - dir), dir);
+		if (slash > dir)
+			rc = make_folder(path, err);
+	}
+	return rc;
+}
+
 static int
 write_tag(const char *dir, struct adds_error *err)
 {
@@ -74,6 +90,8 @@ make_folders(const char *dir, struct adds_error *err)
 
 	if (strlen(dir) > PATH_MAX - 128)
 		return adds_fail(err, ADDS_EARG, "the name of the cache's folder is too long");
+	if (access(dir, F_OK) < 0 && (rc = make_parents(dir, err)) < 0)
+		return rc;
 	for (i = 0; i < sizeof(inside) / sizeof(inside[0]); i++) {
 		snprintf(path, sizeof(path), "%s%s", dir, inside[i]);
 		if ((rc = make_folder(path, err)) < 0)

@@ -223,8 +223,7 @@ parse(struct adds_message *m, const unsigned char *p, size_t avail, size_t limit
 	if (avail < 8)
 		return adds_fail(err, ADDS_ETRUNCATED, "%zu bytes, too few for a message", avail);
 	if ((n = get64(p)) > json_limit)
-		return adds_fail(err, ADDS_ELIMIT, "a header of %llu bytes, the limit is %zu: not a safetensors message?",
-		                 (unsigned long long)n, json_limit);
+		return adds_fail(err, ADDS_ELIMIT, "the first 8 bytes are no length of a header, which has up to %zu bytes", json_limit);
 	if (n > avail - 8)
 		return adds_fail(err, ADDS_ETRUNCATED, "ends inside a message's header");
 	if (!(head = adds_json_parse((const char *)p + 8, (size_t)n, json_limit, "message header", err)))

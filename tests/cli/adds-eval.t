@@ -160,7 +160,11 @@ has err "adds-eval: clip/*.safetensors: neither metadata nor tensors of a decode
 t 'a checkpoint that is none' 1 <<'X'
 head -c 3000 2.st >cut.st; adds-eval -t labels.adds -c cut.st features.adds >n.adds && exit 3; adds-eval -t labels.adds -c labels.adds features.adds >n.adds
 X
-has err "adds-eval: *cut.st*labels.adds*"
+has err "adds-eval: *cut.st*labels.adds: *it is compressed with zstd, as a stream is: *"
+t 'a text as a checkpoint' 1 <<'X'
+echo 'no numbers here' >text; adds-eval -t labels.adds -c text features.adds >n.adds
+X
+has err "adds-eval: text: not a safetensors checkpoint: the first 8 bytes are no length of a header*"
 
 # ---- a decoder, and the company of labels ----
 cat >same.sh <<'X'

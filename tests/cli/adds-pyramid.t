@@ -239,6 +239,10 @@ t 'a stream that is none of adds-pyramid' 1 <<'X'
 adds-pyramid -m "$model" --cache now.adds now.adds >a.adds
 X
 has err '*was made with another*'
+t 'a cache deep down: the folders above it are made' 0 <<'X'
+adds-pyramid -q -m "$model" --cache deep/er/c/ now.adds >a.adds && test -f deep/er/c/CACHEDIR.TAG &&
+adds-pyramid -q -m "$model" --cache "$PWD/absolute/c" now.adds >b.adds && test -f absolute/c/CACHEDIR.TAG && cmp a.adds b.adds
+X
 t 'a cache that cannot be made' 1 <<'X'
 adds-pyramid -m "$model" --cache index.adds/x index.adds >a.adds
 X

@@ -73,6 +73,15 @@ t 'two inputs' 2 <<'X'
 adds-train $o f.adds v.adds
 X
 has err '*one feature stream, not 2*'
+adds-cat --head 0 -o nothing.adds f.adds
+t 'no picture to train on' 1 <<'X'
+adds-train $o -o no nothing.adds
+X
+has err '*nothing.adds: no labelled picture to train on'
+t 'no picture to validate on' 1 <<'X'
+adds-train $o --val nothing.adds -o no f.adds
+X
+has err '*nothing.adds: no labelled picture to validate on'
 t '--val and --val-split' 2 <<'X'
 adds-train $o --val v.adds --val-split .1 f.adds
 X
