@@ -56,9 +56,10 @@ $(info no '$(NVCC)': built without CUDA)
 endif
 CUDA_SRC := $(if $(NVCC_PATH),$(sort $(wildcard kernels/cuda/*.cu)))
 ifneq ($(CUDA_SRC),)
-# code for Hopper, and PTX that later compilers of the driver turn into code for the rest
+# code for Hopper, Ampere and its kin, and the families behind Hopper that this nvcc knows; PTX that drivers turn into code for the rest
 CUDA_HOME ?= $(patsubst %/bin/,%,$(dir $(realpath $(NVCC_PATH))))
-GENCODE ?= -gencode arch=compute_90a,code=sm_90a -gencode arch=compute_80,code=[sm_80,compute_80]
+GPU_CODES := $(filter sm_100 sm_110 sm_120,$(shell $(NVCC_PATH) --list-gpu-code 2>/dev/null))
+GENCODE ?= -gencode arch=compute_90a,code=sm_90a $(foreach c,$(GPU_CODES),-gencode arch=compute_$(c:sm_%=%),code=$(c)) -gencode arch=compute_80,code=[sm_80,compute_80]
 NVCC_FLAGS = -std=c++17 -O3 --extended-lambda -Xcompiler=-Wall,-Wextra,-pthread,-fno-exceptions,-fno-threadsafe-statics $(GENCODE)
 # the runtime is linked in and cuBLAS opened late: the program starts where there is no driver
 CUDA_LIBS = -L$(CUDA_HOME)/lib64 -lcudart_static -ldl -lrt
@@ -199,7 +200,7 @@ EMULATED_ON := $(if $(X86),$(shell command -v $(CXX) 2>/dev/null))
 EMULATED_SRC = $(sort $(wildcard kernels/cuda/*.cu)) $(sort $(wildcard tests/emulated/*.cc))
 EMULATED_OBJ = $(EMULATED_SRC:%=$(BUILD)/emulated/%.o)
 EMULATED_FLAGS = -std=c++17 -Itests/emulated -Wall -Wextra -pthread -ffp-contract=off -fno-exceptions $(SAN_FLAGS)
-EMULATED = $(if $(EMULATED_ON),$(BUILD)/emulated/device)
+EMULATED = $(if $(EMULATED_ON),$(patsubst %,$(BUILD)/emulated/%,device adds-pyramid adds-train adds-eval))
 $(BUILD)/emulated/%.o: % $(BUILD)/flags
 	@mkdir -p $(@D)
 	@$(if $(filter 1,$(V)),,echo '  CXX     $<')
@@ -207,6 +208,9 @@ $(BUILD)/emulated/%.o: % $(BUILD)/flags
 $(BUILD)/emulated/device: $(call obj,$(DEVICE_SRC)) $(EMULATED_OBJ) $(BUILD)/libkern.a $(BUILD)/lib/fail.o
 	@mkdir -p $(@D)
 	$(Q)$(CXX) -fopenmp $(SAN_FLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(KERN_LIBS) -Wl,--wrap=dlopen,--wrap=dlsym,--wrap=dlclose
+$(BUILD)/emulated/adds-%: $(BUILD)/cmd/adds-%.o $(BUILD)/libcmd.a $(EMULATED_OBJ) $(LIBS)
+	@mkdir -p $(@D)
+	$(Q)$(CXX) -fopenmp $(SAN_FLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(OUR_LIBS) -Wl,--wrap=dlopen,--wrap=dlsym,--wrap=dlclose
 check-device: $(BUILD)/device
 	$(BUILD)/device
 # the suite under NVIDIA's checkers; without a GPU it says SKIP, with ADDS_REQUIRE=cuda it fails

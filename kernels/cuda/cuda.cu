@@ -179,6 +179,7 @@ state_init(struct cuda_state *s, struct adds_error *err)
 		CU(cudaEventCreateWithFlags(&s->sent[i], cudaEventDisableTiming));
 	for (i = 0; i < BACKEND_MARKS; i++)
 		CU(cudaEventCreateWithFlags(&s->marks[i], cudaEventDisableTiming | cudaEventBlockingSync));
+	TRY(cuda_reserve(s, err));
 	return library_open(&s->library, err);
 }
 
@@ -211,6 +212,7 @@ cuda_open(int device, int threads, struct adds_error *err)
 		cuda_close(b);
 		return NULL;
 	}
+	cudaStreamSynchronize(s->stream); /* what was reserved is taken */
 	cudaMemGetInfo(&b->memory, &all);
 	snprintf(b->device, sizeof(b->device), "cuda:%d, %.32s%s", device, prop.name, s->library ? "" : ", without cuBLASLt");
 	return b;

@@ -116,7 +116,8 @@ product_of(const struct linear *l, struct mat d)
 	return p;
 }
 
-/* Does the library have the whole of it? Its bias is of the output's type, so f32 outputs alone have one. */
+/* Does the library have the whole of it? Its bias is of the output's type, so f32 outputs alone have one; how exact its GELU
+ * is, it does not say: good for bf16. */
 static int
 fused(const struct linear *l)
 {
@@ -124,7 +125,7 @@ fused(const struct linear *l)
 		return !l->bias && l->act == ACT_NONE && !l->r.p;
 	if (l->bias && (uintptr_t)l->bias % 16)
 		return 0;
-	return l->act == ACT_NONE || (!l->r.p && (l->act == ACT_RELU || l->act == ACT_GELU_TANH));
+	return l->act == ACT_NONE || (!l->r.p && (l->act == ACT_RELU || (l->act == ACT_GELU_TANH && l->w->w.t == DT_BF16)));
 }
 
 /* 1: it could not after all */

@@ -4,7 +4,26 @@
 
 enum {
 	ALIGN = 256,
+	SCRATCH_BYTES = 26 << 20, /* what linear needs, whatever its rows */
+	ARRAYS_BYTES = 1 << 20,
 };
+
+/* What has been released stays with the device's pool, in pieces: where none is large enough, they are given back first. */
+static cudaError_t
+allocate(struct cuda_state *s, void **p, size_t bytes)
+{
+	cudaError_t e = cudaMallocAsync(p, bytes, s->stream);
+	cudaMemPool_t pool;
+
+	if (e != cudaErrorMemoryAllocation)
+		return e;
+	cudaGetLastError();
+	cudaStreamSynchronize(s->up);
+	cudaStreamSynchronize(s->stream);
+	if (cudaDeviceGetDefaultMemPool(&pool, s->device) == cudaSuccess)
+		cudaMemPoolTrimTo(pool, 0);
+	return cudaMallocAsync(p, bytes, s->stream);
+}
 
 static int
 room_grow(struct cuda_state *s, struct room *room, size_t bytes, struct adds_error *err)
@@ -16,11 +35,22 @@ room_grow(struct cuda_state *s, struct room *room, size_t bytes, struct adds_err
 	if (room->p)
 		CU(cudaFreeAsync(room->p, s->stream));
 	room->p = NULL;
+	room->size = bytes + bytes / 4 + ALIGN;
+	if (allocate(s, (void **)&room->p, room->size) == cudaSuccess)
+		return 0;
+	cudaGetLastError();
+	room->p = NULL; /* no more than is asked for, then */
 	room->size = 0;
-	bytes += bytes / 4 + ALIGN;
-	CU(cudaMallocAsync((void **)&room->p, bytes, s->stream));
+	CU(allocate(s, (void **)&room->p, bytes));
 	room->size = bytes;
 	return 0;
+}
+
+int
+cuda_reserve(struct cuda_state *s, struct adds_error *err)
+{
+	TRY(room_grow(s, &s->arrays, ARRAYS_BYTES, err));
+	return room_grow(s, &s->scratch, SCRATCH_BYTES, err);
 }
 
 int
@@ -70,23 +100,6 @@ cuda_upload(struct cuda_state *s, struct upload *list, int n, struct adds_error 
 		bytes += (list[i].bytes + ALIGN) / ALIGN * ALIGN;
 	}
 	return 0;
-}
-
-/* What has been released stays with the device's pool, in pieces: where none is large enough, they are given back first. */
-static cudaError_t
-allocate(struct cuda_state *s, void **p, size_t bytes)
-{
-	cudaError_t e = cudaMallocAsync(p, bytes, s->stream);
-	cudaMemPool_t pool;
-
-	if (e != cudaErrorMemoryAllocation)
-		return e;
-	cudaGetLastError();
-	cudaStreamSynchronize(s->up);
-	cudaStreamSynchronize(s->stream);
-	if (cudaDeviceGetDefaultMemPool(&pool, s->device) == cudaSuccess)
-		cudaMemPoolTrimTo(pool, 0);
-	return cudaMallocAsync(p, bytes, s->stream);
 }
 
 int
