@@ -101,6 +101,8 @@ work(struct adds_trainer *t, struct adds_run *run, const struct train_args *a, s
 	if (older)
 		warn("the newest state is broken, the one before was taken: %s", why.msg);
 	cmd_progress_end();
+	if (t->decoder && adds_decoder_activations(t->decoder))
+		say("activations and their gradients: %.1f MB", 1e-6 * (double)adds_decoder_activations(t->decoder));
 	if (!stopped)
 		return;
 	warn("stopped after step %lld of %lld: --resume goes on", (long long)t->state.step, (long long)t->schedule.steps);

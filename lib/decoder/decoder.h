@@ -47,6 +47,8 @@ struct adds_decoder *adds_decoder_new(struct backend *b, const struct adds_decod
 void adds_decoder_free(struct adds_decoder *d);
 /* Gives working memory back to the device; the next pass takes what it needs. */
 void adds_decoder_shrink(struct adds_decoder *d);
+/* Bytes of device memory that activations and gradients with respect to them take, as the largest pass so far left them. */
+int64_t adds_decoder_activations(struct adds_decoder *d);
 const struct adds_decoder_config *adds_decoder_config(const struct adds_decoder *d);
 
 /* From now on v' = v in every layer: a label's score no longer depends on its company. */

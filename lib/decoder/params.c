@@ -163,47 +163,79 @@ adds_decoder_new(struct backend *b, const struct adds_decoder_config *c, struct 
 	return d;
 }
 
+enum {
+	OF_TAPE = 4 * 3 + 2 * 6 + 5,
+	OF_WORK = 21,
+};
+
 static void
-release_tape(struct backend *b, struct layer_tape *t)
+tape_buffers(struct layer_tape *t, struct adds_dec_buf *all[OF_TAPE])
 {
+	struct adds_dec_buf *const own[] = { &t->a, &t->c, &t->hidden, &t->q, &t->v };
 	int i;
 
+	memcpy(all, own, sizeof(own));
+	all += 5;
 	for (i = 0; i < 4; i++) {
-		adds_dec_release(b, &t->norm[i].s);
-		adds_dec_release(b, &t->norm[i].mean);
-		adds_dec_release(b, &t->norm[i].rstd);
+		*all++ = &t->norm[i].s;
+		*all++ = &t->norm[i].mean;
+		*all++ = &t->norm[i].rstd;
 	}
 	for (i = 0; i < 2; i++) {
-		adds_dec_release(b, &t->mha[i].x);
-		adds_dec_release(b, &t->mha[i].z);
-		adds_dec_release(b, &t->mha[i].y);
-		adds_dec_release(b, &t->mha[i].bias);
-		adds_dec_release(b, &t->mha[i].p);
-		adds_dec_release(b, &t->mha[i].lse);
+		*all++ = &t->mha[i].x;
+		*all++ = &t->mha[i].z;
+		*all++ = &t->mha[i].y;
+		*all++ = &t->mha[i].bias;
+		*all++ = &t->mha[i].p;
+		*all++ = &t->mha[i].lse;
 	}
-	adds_dec_release(b, &t->a);
-	adds_dec_release(b, &t->c);
-	adds_dec_release(b, &t->hidden);
-	adds_dec_release(b, &t->q);
-	adds_dec_release(b, &t->v);
+}
+
+static void
+work_buffers(struct adds_decoder *d, struct adds_dec_buf *all[OF_WORK])
+{
+	struct adds_dec_buf *const own[OF_WORK] = { &d->head_w, &d->dfused, &d->first_a, &d->first_x, &d->out, &d->hidden, &d->p,
+		                                    &d->dp, &d->logits, &d->dlogits, &d->small, &d->extra, &d->dq, &d->dv[0],
+		                                    &d->dv[1], &d->drow, &d->dhidden, &d->dx, &d->dz, &d->dy, &d->dbias };
+
+	memcpy(all, own, sizeof(own));
 }
 
 void
 adds_decoder_shrink(struct adds_decoder *d)
 {
-	struct adds_dec_buf *all[] = { &d->head_w, &d->dfused, &d->first_a, &d->first_x, &d->out, &d->hidden, &d->p, &d->dp,
-		                       &d->logits, &d->dlogits, &d->small, &d->extra, &d->dq, &d->dv[0], &d->dv[1], &d->drow,
-		                       &d->dhidden, &d->dx, &d->dz, &d->dy, &d->dbias };
-	size_t n;
-	int i;
+	struct adds_dec_buf *tape[OF_TAPE], *work[OF_WORK];
+	int i, j;
 
-	for (i = 0; d->tape && i < d->c.layers + 2; i++)
-		release_tape(d->b, &d->tape[i]);
+	for (i = 0; d->tape && i < d->c.layers + 2; i++) {
+		tape_buffers(&d->tape[i], tape);
+		for (j = 0; j < OF_TAPE; j++)
+			adds_dec_release(d->b, tape[j]);
+	}
 	for (i = 0; d->fused && i < 2 * d->c.layers; i++)
 		adds_dec_release(d->b, &d->fused[i]);
-	for (n = 0; n < sizeof(all) / sizeof(all[0]); n++)
-		adds_dec_release(d->b, all[n]);
+	work_buffers(d, work);
+	for (j = 0; j < OF_WORK; j++)
+		adds_dec_release(d->b, work[j]);
 	d->fused_valid = d->first_valid = d->ready = 0;
+}
+
+int64_t
+adds_decoder_activations(struct adds_decoder *d)
+{
+	struct adds_dec_buf *tape[OF_TAPE], *work[OF_WORK];
+	int64_t floats = 0;
+	int i, j;
+
+	for (i = 0; d->tape && i < d->c.layers + 2; i++) {
+		tape_buffers(&d->tape[i], tape);
+		for (j = 0; j < OF_TAPE; j++)
+			floats += tape[j]->size;
+	}
+	work_buffers(d, work);
+	for (j = 0; j < OF_WORK; j++)
+		floats += work[j]->size;
+	return floats * (int64_t)sizeof(float);
 }
 
 void

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
  * decoder.c - milliseconds a picture of a training step of the DM-decoder
- * (forward, loss, backward, AdamW), of evaluation, and of reading such a
- * picture's features from a stream; the best of some rounds. The ceiling is the
- * step's arithmetic at the rate of oneDNN's own product of the feed-forward layer.
+ * (forward, loss, backward, AdamW) and of evaluation; the best of some rounds. The ceiling (CPU) is
+ * the step's own matrix products alone, each call of them again with the same
+ * operands, ours or oneDNN's, whichever is faster.
  *
  * usage: decoder L T D BATCH [PRECISION [DEVICE]]
  */
+#include <omp.h>
 #include <string.h>
 
 #include "../../kernels/cpu/product.h"
@@ -155,6 +156,131 @@ best_of(struct bench *o, int64_t batch, int training)
 	return 1e3 * best / (double)batch;
 }
 
+/* ---- the ceiling: the products of a step, alone ---- */
+
+enum { CALLS = 512 };
+
+struct call {
+	struct gemm_job *jobs;
+	int64_t n;
+};
+
+static struct {
+	struct call call[CALLS];
+	int n;
+	int (*gemm)(struct backend *b, const struct gemm_job *jobs, int64_t n, enum precision prec, struct adds_error *err);
+} recorded;
+
+static int
+record(struct backend *b, const struct gemm_job *jobs, int64_t n, enum precision prec, struct adds_error *err)
+{
+	if (recorded.n < CALLS) {
+		struct call *c = &recorded.call[recorded.n++];
+
+		c->n = n;
+		if (!(c->jobs = malloc((size_t)n * sizeof(*jobs))))
+			exit(1);
+		memcpy(c->jobs, jobs, (size_t)n * sizeof(*jobs));
+	}
+	return recorded.gemm(b, jobs, n, prec, err);
+}
+
+/* one job by oneDNN */
+static void
+by_library(struct products *ps, const struct gemm_job *j, int threads)
+{
+	struct adds_error err;
+	struct product p;
+
+	memset(&p, 0, sizeof(p));
+	p.m = j->c.rows, p.n = j->c.cols, p.k = j->ta ? j->a.rows : j->a.cols;
+	p.ai = j->ta ? 1 : j->a.ld, p.aj = j->ta ? j->a.ld : 1;
+	p.bi = j->tb ? 1 : j->b.ld, p.bj = j->tb ? j->b.ld : 1;
+	p.ci = j->c.ld;
+	p.add = j->beta != 0;
+	p.alpha = j->alpha;
+	p.threads = threads;
+	check(cpu_product_run(ps, &p, j->c.p, j->a.p, j->b.p, NULL, &err), &err);
+}
+
+static void
+call_by_library(struct products *ps, const struct call *c, int threads)
+{
+	int64_t i;
+
+	if (c->n < 2 * threads) {
+		omp_set_num_threads(threads);
+		for (i = 0; i < c->n; i++)
+			by_library(ps, &c->jobs[i], threads);
+		return;
+	}
+#pragma omp parallel num_threads(threads)
+	{
+		omp_set_num_threads(1);
+#pragma omp for schedule(dynamic)
+		for (i = 0; i < c->n; i++)
+			by_library(ps, &c->jobs[i], 1);
+	}
+}
+
+/* seconds of a call at best; ps NULL: without oneDNN */
+static double
+alone(struct bench *o, struct products *ps, const struct call *c)
+{
+	struct adds_error err;
+	double best = 1e9, t;
+	int i;
+
+	for (i = 0; i < ROUNDS; i++) {
+		t = bench_now();
+		check(recorded.gemm(o->b, c->jobs, c->n, o->prec, &err), &err);
+		best = bench_now() - t < best ? bench_now() - t : best;
+		if (!ps)
+			continue;
+		t = bench_now();
+		call_by_library(ps, c, o->b->threads);
+		best = bench_now() - t < best ? bench_now() - t : best;
+	}
+	return best;
+}
+
+/* NULL: in bf16, which it has rounded by us, or built without it */
+static struct products *
+library(const struct bench *o)
+{
+#ifdef ADDS_NO_DNNL
+	(void)o;
+	return NULL;
+#else
+	struct adds_error err;
+
+	return o->prec == PREC_F32 ? cpu_products_new(&err) : NULL;
+#endif
+}
+
+/* milliseconds a picture */
+static double
+ceiling(struct bench *o, int64_t batch)
+{
+	const struct backend_ops *ops = o->b->ops;
+	struct backend_ops recording = *ops;
+	struct products *ps = library(o);
+	double sum = 0;
+	int i;
+
+	recorded.gemm = ops->gemm;
+	recording.gemm = record;
+	o->b->ops = &recording;
+	step(o, ROUNDS + 1);
+	o->b->ops = ops;
+	for (i = 0; i < recorded.n; i++) {
+		sum += alone(o, ps, &recorded.call[i]);
+		free(recorded.call[i].jobs);
+	}
+	cpu_products_free(ps);
+	return 1e3 * sum / (double)batch;
+}
+
 static void
 line(const char *what, const struct shape *s, const char *precision, const char *who, double ms)
 {
@@ -179,6 +305,8 @@ main(int argc, char **argv)
 	o.prec = backend_precision(o.b, strcmp(precision, "bf16") == 0 ? PREC_BF16 : PREC_F32);
 	prepare(&o, &s);
 	line("step", &s, precision, "ADDS", best_of(&o, s.batch, 1));
+	if (strcmp(o.b->ops->name, "cpu") == 0)
+		line("step", &s, precision, "ceiling", ceiling(&o, s.batch));
 	line("evaluation", &s, precision, "ADDS", best_of(&o, s.batch, 0));
 	finish(&o);
 	backend_close(o.b);

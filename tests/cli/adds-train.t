@@ -151,6 +151,7 @@ t 'held-out labels are not trained' 0 <<'X'
 printf 'label1\nlabel2\nno such label\n' >hold && adds-train -v $o --holdout-labels hold -o hold.run f.adds
 X
 has err '*10 labels trained, 2 held out*'
+has err '*activations and their gradients: * MB*'
 t 'other losses, schedules and starts' 0 <<'X'
 adds-train -q $o --loss focal --full-gradient --schedule cosine --init random --heads 4 --clip-norm 1 --ema 0.9 -o r1 f.adds &&
 adds-train -q $o --loss bce --schedule constant --warmup 5 --layers 1 --prior --label-budget 4 -o r2 f.adds &&
