@@ -8,7 +8,7 @@ those of the seed project (decoder.layers.0.norm1.weight, final_fc.bias, ...),
 and says what it found. Needs PyTorch and NumPy, nothing else: a checkpoint is a
 safetensors file, read here by hand. From your own program:
 
-    model, info, trained = load("run/best.safetensors")
+    model, info, trained = load("run/final.safetensors")
     logits = model(labels, tokens)      # [L, D] and [T, D], unit rows times sqrt(D)
 """
 import json
@@ -99,8 +99,10 @@ def read_safetensors(path):
 
 
 def load(path):
-    """The model, its metadata, and {name: unit text} of the labels it was trained on."""
+    """The model, its metadata, and {name: unit text} of the labels it was trained on. Of a blend: its decoder alone."""
     tensors, meta = read_safetensors(path)
+    if "decoder" not in meta:
+        raise ValueError("%s: no decoder is in it (method: %s): take final.safetensors of a run with one" % (path, meta.get("method")))
     c = meta["decoder"]
     model = Model(c["width"], c["layers"], c["heads"], c["ff"], c["prior"], c["no_visual_update"], c["dropout"])
     names = tensors.pop("trained.labels", None)
@@ -116,6 +118,9 @@ if __name__ == "__main__":
     if len(sys.argv) != 2 or sys.argv[1] in ("-h", "--help"):
         print(__doc__, file=sys.stdout if len(sys.argv) == 2 else sys.stderr)
         sys.exit(0 if len(sys.argv) == 2 else 2)
-    model, meta, trained = load(sys.argv[1])
+    try:
+        model, meta, trained = load(sys.argv[1])
+    except (OSError, ValueError) as error:
+        sys.exit("load_checkpoint.py: %s" % error)
     print(json.dumps(meta["decoder"], sort_keys=True))
     print("%d parameters, trained on %d labels" % (sum(p.numel() for p in model.parameters()), len(trained)))

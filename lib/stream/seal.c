@@ -70,6 +70,7 @@ adds_seal_check(const struct adds_message *m, const char *bytes, size_t n, struc
 	if (checksum(hex, bytes, n, digits) < 0)
 		return adds_fail(err, ADDS_ENOMEM, "out of memory");
 	if (strcmp(hex, said))
-		return adds_fail(err, ADDS_EFORMAT, "damaged: its bytes do not have the checksum that it was written with");
+		return adds_fail(err, ADDS_EFORMAT, "damaged: its bytes do not have the checksum that it was written with "
+		                                    "(a program that changes a file takes \"xxh64\" out of its metadata)");
 	return 0;
 }

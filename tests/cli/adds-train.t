@@ -205,6 +205,18 @@ ls both/ridge.safetensors both/final.safetensors both/blend.safetensors both/bes
 for c in ridge final blend best; do adds-eval -qq -t l14.adds -c both/$c.safetensors -o s.adds b.adds || exit 1; done
 X
 has err '*ridge: 14 labels, lambda *expected change of AP *calibration error *blend: *the best is *'
+python=$(for p in /usr/bin/python3 python3; do $p -c 'import torch, numpy' 2>/dev/null && echo $p && break; done)
+if [ "$python" ]; then
+	export python
+	t 'the example in Python: the decoder; a ridge has none' 0 <<'X'
+load="$python -B $top/examples/load_checkpoint.py"
+for c in final blend; do $load both/$c.safetensors | grep -q ' parameters, trained on 14 labels' || exit 3; done
+$load both/ridge.safetensors; test $? -eq 1
+X
+	has err 'load_checkpoint.py: both/ridge.safetensors: no decoder is in it (method: ridge)*'
+else
+	skip 'the example in Python: no PyTorch'
+fi
 t 'all methods, killed at several places and gone on with: the same' 0 <<'X'
 sh slow.sh 10 KILL ends/log.jsonl adds-train -q --method both --epochs 2 --val-split 0 -t l14.adds -o ends b.adds 2>/dev/null
 sh slow.sh 30 KILL ends/log.jsonl adds-train -q --resume -o ends 2>/dev/null
