@@ -90,7 +90,7 @@ cmp g.adds both.mpi/features.adds && rm both.mpi/features.adds && cp both/config
 X
 t 'the ridge alone' 0 <<'X'
 r="-q -j1 -t l.adds --method ridge"
-adds-train $r -o ridge f.adds && sh ranks 2 adds-train $r -o ridge.mpi f.adds && sh same ridge ridge.mpi
+adds-train $r --accumulate 2 -o ridge f.adds && sh ranks 2 adds-train $r -o ridge.mpi f.adds && sh same ridge ridge.mpi
 X
 t '--replace' 0 <<'X'
 cp -r one again && sh ranks 2 adds-train -q $d --replace -o again f.adds && sh same two again
