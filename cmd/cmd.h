@@ -33,7 +33,10 @@ void cmd_wait_briefly(char **argv);
  * usage line, summary one sentence for --help. Returns the index of the first operand. */
 int cmd_parse(int argc, char **argv, const struct opt *opts, const char *synopsis, const char *summary);
 
-/* Did the option of this long name stand on the command line? */
+/* The option of this long name, in the table that was parsed, which must have it. */
+const struct opt *cmd_option(const char *name);
+
+/* Did it stand on the command line? */
 int cmd_given(const char *name);
 
 /* Wrong usage where one of these options was given: names are long ones with spaces between, why is what

@@ -271,15 +271,21 @@ cmd_parse(int argc, char **argv, const struct opt *opts, const char *synopsis, c
 	return optind;
 }
 
-int
-cmd_given(const char *name)
+const struct opt *
+cmd_option(const char *name)
 {
 	const struct opt *o;
 
 	for (o = the_table; o->kind != OPT_K_END; o++)
 		if (o->kind != OPT_K_GROUP && strcmp(o->name, name) == 0)
-			return given[o - the_table];
+			return o;
 	die("no option --%s", name);
+}
+
+int
+cmd_given(const char *name)
+{
+	return given[cmd_option(name) - the_table];
 }
 
 void

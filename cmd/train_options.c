@@ -114,22 +114,11 @@ set_defaults(void)
 	};
 }
 
-static const struct opt *
-find(const char *name)
-{
-	const struct opt *o;
-
-	for (o = table; o->kind != OPT_K_END; o++)
-		if (o->kind != OPT_K_GROUP && strcmp(o->name, name) == 0)
-			return o;
-	die("no option --%s", name);
-}
-
 /* a default of the recipe, for what does not stand on the command line */
 static void
 recipe_number(const char *name, double value)
 {
-	const struct opt *o = find(name);
+	const struct opt *o = cmd_option(name);
 
 	if (cmd_given(name))
 		return;
@@ -260,7 +249,7 @@ train_config(const struct train_args *args)
 	cJSON_AddStringToObject(config, "program", "adds-train");
 	cJSON_AddStringToObject(config, "version", adds_version());
 	for (i = 0; kept[i]; i++)
-		cJSON_AddItemToObject(options, kept[i], value_of(find(kept[i])));
+		cJSON_AddItemToObject(options, kept[i], value_of(cmd_option(kept[i])));
 	return config;
 }
 
@@ -317,7 +306,7 @@ train_take_config(struct train_args *args, const cJSON *config, const char *run)
 
 	a = *args;
 	for (i = 0; kept[i]; i++) {
-		const struct opt *o = find(kept[i]);
+		const struct opt *o = cmd_option(kept[i]);
 		const cJSON *value = cJSON_GetObjectItemCaseSensitive(options, kept[i]);
 
 		if (!value)
