@@ -116,8 +116,8 @@ adds_dec_ranges(struct run *r, const struct rows_of *groups, int ngroups, const 
 	return n;
 }
 
-void
-adds_dec_project(struct run *r, struct mat y, struct mat x, struct mat w, int tw, float beta, int64_t n)
+static void
+products(struct run *r, struct mat y, struct mat x, struct mat w, int tw, float beta, const float *bias, enum activation act, int64_t n)
 {
 	int64_t i;
 
@@ -125,22 +125,21 @@ adds_dec_project(struct run *r, struct mat y, struct mat x, struct mat w, int tw
 		const struct range *g = &r->d->ranges[i];
 
 		adds_dec_job(r, rows_part(y, g->row, g->rows), rows_part(x, g->row, g->rows), 0, w, tw, beta);
+		adds_dec_finish(r, bias, act);
 	}
 	adds_dec_run(r);
 }
 
 void
+adds_dec_project(struct run *r, struct mat y, struct mat x, struct mat w, int tw, float beta, int64_t n)
+{
+	products(r, y, x, w, tw, beta, NULL, ACT_NONE, n);
+}
+
+void
 adds_dec_linear(struct run *r, struct mat y, struct mat x, struct mat w, int tw, const float *bias, enum activation act, int64_t n)
 {
-	int64_t i;
-
-	for (i = 0; i < n && r->rc >= 0; i++) {
-		const struct range *g = &r->d->ranges[i];
-
-		adds_dec_job(r, rows_part(y, g->row, g->rows), rows_part(x, g->row, g->rows), 0, w, tw, 0);
-		adds_dec_finish(r, bias, act);
-	}
-	adds_dec_run(r);
+	products(r, y, x, w, tw, 0, bias, act, n);
 }
 
 void
