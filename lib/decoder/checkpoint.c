@@ -7,6 +7,7 @@
 #include <zstd.h>
 
 #include "../label/vocab.h"
+#include "../stream/frame.h"
 #include "../stream/message.h"
 #include "../stream/output.h"
 #include "decoder_inside.h"
@@ -157,9 +158,7 @@ adds_decoder_save(struct adds_decoder *d, const char *path, const float *weights
 static int
 check_kind(const char *bytes, size_t n, struct adds_error *err)
 {
-	const unsigned char *p = (const unsigned char *)bytes;
-
-	if (n < 4 || (p[0] | (unsigned)p[1] << 8 | (unsigned)p[2] << 16 | (unsigned)p[3] << 24) != ZSTD_MAGICNUMBER)
+	if (n < 4 || adds_get32((const unsigned char *)bytes) != ZSTD_MAGICNUMBER)
 		return 0;
 	return adds_fail(err, ADDS_EFORMAT, "it is compressed with zstd, as a stream is: adds-cat shows what is in it");
 }
