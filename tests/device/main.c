@@ -69,31 +69,44 @@ run(struct backend *b, int argc, char **argv)
 	return failed;
 }
 
+static int
+on_cpu(int argc, char **argv)
+{
+	struct backend *b = backend_open("cpu", 2, NULL, 0, &fault);
+
+	if (b)
+		return run(b, argc, argv);
+	printf("not ok - cpu: %s\n", fault.msg);
+	return 1;
+}
+
+static int
+on_cuda(int argc, char **argv)
+{
+	const char *require = getenv("ADDS_REQUIRE");
+	struct backend *b = backend_open("cuda", 2, NULL, 0, &fault);
+
+	if (b)
+		return run(b, argc, argv);
+	if (require && strcmp(require, "cuda") == 0) {
+		printf("not ok - cuda is required: %s\n", fault.msg);
+		return 1;
+	}
+	printf("ok - cuda # SKIP no device: %s\n", fault.msg);
+	return 0;
+}
+
 int
 main(int argc, char **argv)
 {
-	const char *require = getenv("ADDS_REQUIRE");
-	struct backend *b;
 	const int cpu = argc > 1 && strcmp(argv[1], "cpu") == 0, cuda = argc > 1 && strcmp(argv[1], "cuda") == 0;
 	int failed = 0;
 
 	argc -= cpu || cuda;
 	argv += cpu || cuda;
-	if (cuda)
-		;
-	else if ((b = backend_open("cpu", 2, NULL, 0, &fault)))
-		failed += run(b, argc, argv);
-	else
-		failed += printf("not ok - cpu: %s\n", fault.msg) > 0;
-	if (cpu) {
-		;
-	} else if ((b = backend_open("cuda", 2, NULL, 0, &fault))) {
-		failed += run(b, argc, argv);
-	} else if (require && strcmp(require, "cuda") == 0) {
-		printf("not ok - cuda is required: %s\n", fault.msg);
-		failed++;
-	} else {
-		printf("ok - cuda # SKIP no device: %s\n", fault.msg);
-	}
+	if (!cuda)
+		failed += on_cpu(argc, argv);
+	if (!cpu)
+		failed += on_cuda(argc, argv);
 	return failed + suite_failures() ? 1 : 0;
 }
