@@ -59,6 +59,22 @@ tree(const char *path)
 	return full;
 }
 
+size_t
+resident(size_t *of_files)
+{
+	FILE *f = fopen("/proc/self/statm", "r");
+	unsigned long size, pages = 0, shared = 0;
+	int n = 0;
+
+	if (f) {
+		n = fscanf(f, "%lu %lu %lu", &size, &pages, &shared);
+		fclose(f);
+	}
+	if (of_files)
+		*of_files = n == 3 ? shared * (size_t)sysconf(_SC_PAGESIZE) : 0;
+	return n == 3 ? pages * (size_t)sysconf(_SC_PAGESIZE) : 0;
+}
+
 static char folder[64];
 
 const char *

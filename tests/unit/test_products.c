@@ -2,26 +2,11 @@
  * test_products.c - the library's products: ever new shapes take no more memory after a while */
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "../../kernels/cpu/product.h"
 #include "unit.h"
 
 enum { MOST = 64 };
-
-static size_t
-resident(void)
-{
-	FILE *f = fopen("/proc/self/statm", "r");
-	unsigned long size, pages = 0;
-	int n = 0;
-
-	if (f) {
-		n = fscanf(f, "%lu %lu", &size, &pages);
-		fclose(f);
-	}
-	return n == 2 ? pages * (size_t)sysconf(_SC_PAGESIZE) : 0;
-}
 
 /* [m,k] ones times [k,n] ones */
 static void
@@ -62,14 +47,14 @@ START_TEST(kept_products_are_bounded)
 
 	ck_assert_msg(ps != NULL, "%s", err.msg);
 	all_shapes(ps, 3);
-	before = resident();
+	before = resident(NULL);
 	all_shapes(ps, 4);
 	all_shapes(ps, 5);
 	all_shapes(ps, 3); /* those that went are made anew */
 	printf("# products: %.1f MB for 1,500 shapes, %.1f MB more for 3,000 others\n", 1e-6 * (double)before,
-	       1e-6 * ((double)resident() - (double)before));
+	       1e-6 * ((double)resident(NULL) - (double)before));
 #ifndef __SANITIZE_ADDRESS__ /* which keeps what was freed for a while */
-	ck_assert_uint_le(resident(), before + (8 << 20));
+	ck_assert_uint_le(resident(NULL), before + (8 << 20));
 #endif
 	cpu_products_free(ps);
 }

@@ -18,21 +18,6 @@ enum {
 
 static struct adds_error err;
 
-/* pages of files that are in this process's memory, in bytes */
-static size_t
-resident_of_files(void)
-{
-	FILE *f = fopen("/proc/self/statm", "r");
-	unsigned long size, resident, shared = 0;
-	int n = 0;
-
-	if (f) {
-		n = fscanf(f, "%lu %lu %lu", &size, &resident, &shared);
-		fclose(f);
-	}
-	return n == 3 ? shared * (size_t)sysconf(_SC_PAGESIZE) : 0;
-}
-
 /* a weight [N][K] in a file of its own, mapped for reading */
 static float *
 map_weight(void)
@@ -88,10 +73,10 @@ START_TEST(pages_of_packed_weight)
 	ck_assert(b && b->ops->pack(b, &p, w, DT_F32, N, K, 0, PREC_F32, &err) == 0);
 	b->ops->spare(b, p, SPARE_PAGES);
 	multiply(b, first, x, p, 1);
-	in_place = resident_of_files();
+	resident(&in_place);
 	ck_assert_uint_ge(in_place, bytes);
 	multiply(b, y, x, p, ROWS);
-	packed = resident_of_files();
+	resident(&packed);
 	ck_assert_int_eq(memcmp(y, first, N * sizeof(*y)), 0);
 	if (b->packed_bytes) /* else the library multiplies with the file as it lies there */
 		ck_assert_uint_le(packed, in_place - bytes / 10 * 9);
