@@ -55,8 +55,11 @@ softmax_strip(const struct simd *simd, struct mat y, struct mat x, float scale, 
 	for (c = 0; c < n; c++)
 		most[c] = -INFINITY;
 	for (r = begin; r < end; r++)
-		for (c = 0; c < n; c++)
-			most[c] = fmaxf(most[c], scale * row_f32(x, r)[c0 + c]);
+		for (c = 0; c < n; c++) {
+			const float v = scale * row_f32(x, r)[c0 + c];
+
+			most[c] = v > most[c] ? v : most[c];
+		}
 	for (r = begin; r < end; r++) {
 		float *a = row_f32(y, r) + c0;
 

@@ -4,103 +4,12 @@
  *   Σ ω (r − φ·(κA)_k)² + λ·tr(Aᵀ κ A)
  *
  * over A [K, D] by conjugate gradients in the inner product ⟨u, v⟩ = tr(uᵀ κ v),
- * φ centred under ω and scaled. With several tiles φ(x, t_k) = Σ_m p_mk v_m
- * hangs on the label and is never formed: φ·B_k = Σ_m p_mk (v_m·B_k), a product
- * of all tokens with B and a weighted sum; the other way round likewise. */
+ * φ centred under ω and scaled. What needs the pictures is in spans.c. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ridge_inside.h"
-
-enum { GRAM_FLOATS = 16 << 20 };
-
-/* block l … l+width-1 of labels: columns of a [n, K] matrix */
-static struct mat
-columns(struct mat m, int64_t l, int64_t width)
-{
-	return m.p ? mat_part(m, 0, m.rows, l, width) : m;
-}
-
-static int64_t
-width_at(const struct adds_ridge_fit *f, int64_t l)
-{
-	return f->K - l < f->block ? f->K - l : f->block;
-}
-
-/* out[k] = Σ_n E_nk φ_nk for one block; E [n, width] */
-static int
-gather_back(struct mat out, const struct adds_ridge_fit *f, struct mat e, int64_t l, struct adds_error *err)
-{
-	struct backend *b = f->s->b;
-	const struct mat g = mat_of(f->G.p, DT_F32, f->s->v.rows, e.cols);
-	int rc;
-
-	if (!f->p.p)
-		return adds_product(b, out, e, 1, f->s->v, 0, 1, 0, err);
-	if ((rc = b->ops->seg_spread(b, g, columns(f->p, l, e.cols), e, adds_tileset_segs(f->s), err)) < 0)
-		return rc;
-	return adds_product(b, out, g, 1, f->s->v, 0, 1, 0, err);
-}
-
-/* ---- what does not hang on λ ---- */
-
-/* Σ ‖φ_nk‖² over pictures and labels by each picture's Gram matrix: ‖Σ p v‖² = pᵀ(V Vᵀ)p */
-static int
-sum_of_squares(double *sum, const struct adds_ridge_fit *f, struct adds_error *err)
-{
-	struct backend *b = f->s->b;
-	const struct adds_tileset *s = f->s;
-	struct gemm_job *jobs = calloc((size_t)s->n * 2 + 1, sizeof(*jobs));
-	struct mat gram = { 0 }, h = { 0 }, e;
-	int64_t i, first, n, floats, l;
-	double x;
-	int rc = jobs ? 0 : adds_fail(err, ADDS_ENOMEM, "out of memory for %lld pictures", (long long)s->n);
-
-	*sum = 0;
-	for (first = 0; rc == 0 && first < s->n; first += n) {
-		for (n = floats = 0; first + n < s->n; n++) {
-			const int64_t m = s->at[first + n + 1] - s->at[first + n];
-
-			if (n && floats + m * m > GRAM_FLOATS)
-				break;
-			floats += m * m;
-		}
-		if ((rc = adds_device(b, &gram, 1, floats, err)) < 0 ||
-		    (rc = adds_device(b, &h, s->at[first + n] - s->at[first], f->block, err)) < 0)
-			break;
-		for (i = floats = 0; i < n; i++) {
-			const int64_t m = s->at[first + i + 1] - s->at[first + i];
-			const struct mat v = mat_part(s->v, s->at[first + i], m, 0, f->D);
-
-			jobs[i] = (struct gemm_job){ mat_of((float *)gram.p + floats, DT_F32, m, m), v, v, 0, 1, 1, 0, NULL, ACT_NONE };
-			floats += m * m;
-		}
-		rc = b->ops->gemm(b, jobs, n, PREC_F32, err);
-		for (l = 0; rc == 0 && l < f->K; l += f->block) {
-			const int64_t width = width_at(f, l);
-			const struct mat p = mat_part(f->p, s->at[first], h.rows, l, width);
-			const struct mat hl = mat_of(h.p, DT_F32, h.rows, width);
-
-			for (i = 0; i < n; i++) {
-				const int64_t at = s->at[first + i] - s->at[first], m = s->at[first + i + 1] - s->at[first + i];
-
-				jobs[n + i] = (struct gemm_job){ mat_part(hl, at, m, 0, width), jobs[i].c, mat_part(p, at, m, 0, width), 0, 0, 1, 0, NULL, ACT_NONE };
-			}
-			e = hl;
-			if ((rc = b->ops->gemm(b, jobs + n, n, PREC_F32, err)) < 0 || (rc = b->ops->dot(b, &x, e, p, err)) < 0)
-				break;
-			*sum += x;
-		}
-		b->ops->release(b, gram.p);
-		b->ops->release(b, h.p);
-		gram.p = h.p = NULL;
-	}
-	b->ops->release(b, gram.p);
-	b->ops->release(b, h.p);
-	free(jobs);
-	return rc;
-}
 
 /* from a mean square and the square of a mean; 1 where nothing varies but by rounding */
 static double
@@ -115,9 +24,8 @@ centre_and_scale(struct adds_ridge_fit *f, struct adds_error *err)
 {
 	struct backend *b = f->s->b;
 	const double n = (double)f->s->n, K = (double)f->K;
-	struct mat sums = { 0 }, mu = { 0 }, mean = f->T;
+	struct mat sums = { 0 }, mu = { 0 };
 	double squares, means, x;
-	int64_t l;
 	int rc;
 
 	if ((rc = adds_device(b, &mu, 1, f->D, err)) < 0 || (rc = adds_device(b, &sums, 1, f->s->v.rows, err)) < 0)
@@ -130,13 +38,9 @@ centre_and_scale(struct adds_ridge_fit *f, struct adds_error *err)
 	} else {
 		if ((rc = b->ops->rowdot(b, sums.p, f->p, mat_of(NULL, DT_F32, 0, 0), 0, err)) < 0 ||
 		    (rc = adds_product(b, mu, sums, 0, f->s->v, 0, (float)(1 / (n * K)), 0, err)) < 0 ||
-		    (rc = sum_of_squares(&squares, f, err)) < 0)
-			goto out;
-		for (l = 0; l < f->K; l += f->block)
-			if ((rc = adds_product(b, mat_part(mean, l, width_at(f, l), 0, f->D), columns(f->p, l, width_at(f, l)), 1, f->s->v, 0,
-			                       (float)(1 / n), 0, err)) < 0)
-				goto out;
-		if ((rc = b->ops->dot(b, &x, mean, mean, err)) < 0)
+		    (rc = adds_phi_squares(&squares, f, err)) < 0 ||
+		    (rc = adds_product(b, f->T, f->p, 1, f->s->v, 0, (float)(1 / n), 0, err)) < 0 ||
+		    (rc = b->ops->dot(b, &x, f->T, f->T, err)) < 0)
 			goto out;
 		f->scale = deviation(squares / (n * K), x / K);
 	}
@@ -227,55 +131,29 @@ residuals(struct adds_ridge_fit *f, float *omega, float *omega_r, const float *Z
 	return 0;
 }
 
-/* (Σ_n E φ − (ΣE)·φ̄)/scale for a block of labels, into out [width, D]; T is scratch */
-static int
-backward(struct mat out, struct adds_ridge_fit *f, struct mat e, int64_t l, struct adds_error *err)
-{
-	struct backend *b = f->s->b;
-	const struct mat phi = mat_part(f->phi, l, e.cols, 0, f->D), t = mat_part(f->T, l, e.cols, 0, f->D);
-	struct mat sums = { 0 };
-	int rc;
-
-	if ((rc = adds_device(b, &sums, 1, e.cols, err)) < 0 || (rc = gather_back(out, f, e, l, err)) < 0 ||
-	    (rc = b->ops->colsum(b, sums.p, e, 0, err)) < 0 || (rc = b->ops->copy(b, t, phi, err)) < 0 ||
-	    (rc = b->ops->scale_row(b, t, sums.p, err)) < 0)
-		goto out;
-	rc = b->ops->axpby(b, out, (float)(-1 / f->scale), t, (float)(1 / f->scale), err);
-out:
-	b->ops->release(b, sums.p);
-	return rc;
-}
-
 /* φ̄ = Σωφ/Σω of each label, and the first residual */
 static int
 weighted_means(struct adds_ridge_fit *f, const float *omega_r, struct adds_error *err)
 {
 	struct backend *b = f->s->b;
-	struct mat r = { 0 }, sums = { 0 };
+	struct mat r = { 0 };
 	float *inverse = malloc((size_t)(f->K + 1) * sizeof(*inverse));
-	int64_t l, k;
+	int64_t k;
 	int rc;
 
 	if (!inverse)
 		return adds_fail(err, ADDS_ENOMEM, "out of memory for %lld labels", (long long)f->K);
-	if ((rc = adds_device_put(b, &r, omega_r, f->s->n, f->K, err)) < 0 || (rc = adds_device(b, &sums, 1, f->K, err)) < 0 ||
-	    (rc = b->ops->colsum(b, sums.p, f->omega, 0, err)) < 0 ||
-	    (rc = b->ops->get(b, inverse, sums.p, (size_t)f->K * sizeof(*inverse), err)) < 0)
+	if ((rc = adds_device_put(b, &r, omega_r, f->s->n, f->K, err)) < 0 || (rc = adds_phi_sums(f->phi, f, f->omega, err)) < 0 ||
+	    (rc = b->ops->get(b, inverse, f->sums.p, (size_t)f->K * sizeof(*inverse), err)) < 0)
 		goto out;
 	for (k = 0; k < f->K; k++)
 		inverse[k] = 1 / inverse[k];
-	for (l = 0; l < f->K; l += f->block)
-		if ((rc = gather_back(mat_part(f->phi, l, width_at(f, l), 0, f->D), f, columns(f->omega, l, width_at(f, l)), l, err)) < 0)
-			goto out;
-	if ((rc = b->ops->put(b, sums.p, inverse, (size_t)f->K * sizeof(*inverse), err)) < 0 ||
-	    (rc = b->ops->scale_row(b, f->phi, sums.p, err)) < 0)
+	if ((rc = b->ops->put(b, f->sums.p, inverse, (size_t)f->K * sizeof(*inverse), err)) < 0 ||
+	    (rc = b->ops->scale_row(b, f->phi, f->sums.p, err)) < 0 || (rc = adds_phi_sums(f->first, f, r, err)) < 0)
 		goto out;
-	for (l = 0; l < f->K; l += f->block)
-		if ((rc = backward(mat_part(f->first, l, width_at(f, l), 0, f->D), f, columns(r, l, width_at(f, l)), l, err)) < 0)
-			goto out;
+	rc = adds_phi_centre(f->first, f, err);
 out:
 	b->ops->release(b, r.p);
-	b->ops->release(b, sums.p);
 	free(inverse);
 	return rc;
 }
@@ -341,12 +219,11 @@ adds_fit_init(struct adds_ridge_fit *f, const struct adds_tileset *s, const floa
 	f->K = s->n < 2 ? 0 : adds_usable(f->labels, targets, s->n, L, labels, n);
 	if (!f->K)
 		return 0;
-	f->block = adds_ridge_block(s->v.rows, f->K);
 	for (i = 0; i < sizeof(square) / sizeof(*square); i++)
 		if ((rc = adds_device(b, square[i], f->K, f->D, err)) < 0)
 			return rc;
 	if ((rc = adds_device(b, &f->past, (ADDS_RIDGE_STEPS + 1) * f->K, f->D, err)) < 0 ||
-	    (rc = adds_device(b, &f->G, s->v.rows, f->block, err)) < 0 || (rc = adds_device(b, &f->E, s->n, f->block, err)) < 0 ||
+	    (rc = adds_device(b, &f->sums, 1, f->K, err)) < 0 || (rc = adds_device(b, &f->offset, 1, f->K, err)) < 0 || (rc = adds_spans_init(f, err)) < 0 ||
 	    (rc = set_texts(f, texts, beta, err)) < 0 || (rc = centre_and_scale(f, err)) < 0)
 		return rc;
 	return set_targets(f, Z, targets, L, err);
@@ -355,7 +232,7 @@ adds_fit_init(struct adds_ridge_fit *f, const struct adds_tileset *s, const floa
 void
 adds_fit_release(struct adds_ridge_fit *f)
 {
-	struct mat *const all[] = { &f->kernel, &f->u, &f->p, &f->omega, &f->phi, &f->first, &f->A, &f->R, &f->P, &f->KP, &f->Q, &f->T, &f->E, &f->G, &f->past };
+	struct mat *const all[] = { &f->kernel, &f->u, &f->p, &f->omega, &f->phi, &f->first, &f->A, &f->R, &f->P, &f->KP, &f->Q, &f->T, &f->E, &f->G, &f->sums, &f->offset, &f->past };
 	size_t i;
 
 	for (i = 0; f->s && i < sizeof(all) / sizeof(*all); i++)
@@ -364,37 +241,11 @@ adds_fit_release(struct adds_ridge_fit *f)
 	free(f->mean_text);
 	free(f->mu);
 	free(f->U);
+	free(f->at);
 	memset(f, 0, sizeof(*f));
 }
 
 /* ---- conjugate gradients ---- */
-
-/* Q = (data term)·KP + λ·P, one block of labels after the other */
-static int
-apply_operator(struct adds_ridge_fit *f, double lambda, struct adds_error *err)
-{
-	struct backend *b = f->s->b;
-	struct mat offset = { 0 };
-	int64_t l;
-	int rc = adds_device(b, &offset, 1, f->block, err);
-
-	for (l = 0; rc == 0 && l < f->K; l += f->block) {
-		const int64_t width = width_at(f, l);
-		const struct mat kp = mat_part(f->KP, l, width, 0, f->D), phi = mat_part(f->phi, l, width, 0, f->D);
-		const struct mat g = mat_of(f->G.p, DT_F32, f->s->v.rows, width), e = mat_of(f->E.p, DT_F32, f->s->n, width);
-
-		if ((rc = adds_product(b, g, f->s->v, 0, kp, 1, (float)(1 / f->scale), 0, err)) < 0 ||
-		    (rc = f->p.p ? b->ops->seg_dot(b, e, columns(f->p, l, width), g, adds_tileset_segs(f->s), err)
-		                 : b->ops->copy(b, e, g, err)) < 0 ||
-		    (rc = b->ops->rowdot(b, offset.p, kp, phi, 0, err)) < 0 ||
-		    (rc = b->ops->add_row(b, e, (float)(-1 / f->scale), offset.p, err)) < 0 ||
-		    (rc = b->ops->mul(b, e, columns(f->omega, l, width), e, err)) < 0)
-			break;
-		rc = backward(mat_part(f->Q, l, width, 0, f->D), f, e, l, err);
-	}
-	b->ops->release(b, offset.p);
-	return rc < 0 ? rc : b->ops->axpby(b, f->Q, (float)lambda, f->P, 1, err);
-}
 
 /* ⟨R, R⟩ = tr(Rᵀ κ R); κR stays in T */
 static int
@@ -462,7 +313,7 @@ adds_fit_solve(struct adds_ridge_fit *f, double lambda, int steps, struct adds_e
 	    (rc = ops->copy(b, f->KP, f->T, err)) < 0)
 		return rc;
 	for (f->steps = 0; f->steps < most && rs[f->steps] > (steps ? 0 : 1e-6 * rs[0]); f->steps++) {
-		if ((rc = apply_operator(f, lambda, err)) < 0 || (rc = ops->dot(b, &x, f->KP, f->Q, err)) < 0)
+		if ((rc = adds_fit_operator(f, lambda, err)) < 0 || (rc = ops->dot(b, &x, f->KP, f->Q, err)) < 0)
 			return rc;
 		alpha = rs[f->steps] / x;
 		if ((rc = ops->axpby(b, f->A, (float)alpha, f->P, 1, err)) < 0 || (rc = ops->axpby(b, f->R, (float)-alpha, f->Q, 1, err)) < 0 ||

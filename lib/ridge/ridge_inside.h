@@ -75,10 +75,11 @@ struct adds_ridge_fit { /* one regression on a set of pictures: all that does no
 	struct mat omega;  /* [n, K] */
 	struct mat phi;    /* [K, D]: weighted mean of φ */
 	struct mat first;  /* [K, D]: the first residual */
-	struct mat A, R, P, KP, KR, Q, T; /* [K, D] */
-	struct mat E, G;   /* [n, block], [R, block] */
+	struct mat A, R, P, KP, Q, T; /* [K, D] */
 	struct mat past;   /* [(steps + 1)·K, D]: all residuals so far */
-	int64_t block;
+	struct mat E, G;   /* [pictures of a span, K], [tokens of a span, K] */
+	struct mat sums, offset; /* [1, K] */
+	int64_t *at;       /* where the pictures of a span begin in it */
 	int steps;
 };
 
@@ -94,6 +95,18 @@ void adds_fit_release(struct adds_ridge_fit *f);
 int adds_fit_weights(struct mat w, const struct adds_ridge_fit *f, const float *texts, int64_t L, struct adds_error *err);
 /* H host [n, L] = (φ − μ)·w; p as of adds_pool_weights for the same L texts */
 int adds_correction(float *H, const struct adds_tileset *s, struct mat p, struct mat w, const float *mu, struct adds_error *err);
+
+/* ---- spans.c: what the fit does with all pictures, some of them at a time ---- */
+/* room for a span: f->E, f->G, f->at */
+int adds_spans_init(struct adds_ridge_fit *f, struct adds_error *err);
+/* Σ ‖φ_nk‖² over pictures and labels, where pictures have several tokens */
+int adds_phi_squares(double *sum, const struct adds_ridge_fit *f, struct adds_error *err);
+/* out[k] = Σ_n E_nk φ_nk and f->sums[k] = Σ_n E_nk; E [n, K] */
+int adds_phi_sums(struct mat out, const struct adds_ridge_fit *f, struct mat e, struct adds_error *err);
+/* From such sums to those over (φ − φ̄)/scale; f->T is scratch. */
+int adds_phi_centre(struct mat out, const struct adds_ridge_fit *f, struct adds_error *err);
+/* Q = (data term)·KP + λ·P */
+int adds_fit_operator(const struct adds_ridge_fit *f, double lambda, struct adds_error *err);
 
 /* ---- fold.c ---- */
 struct adds_ridge_fold { /* every third picture, and the others */
