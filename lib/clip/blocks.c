@@ -8,7 +8,11 @@
 
 #include "model.h"
 
-#define ALIGN 256
+enum {
+	ALIGN = 256,
+	ALIAS = 4096, /* bytes: rows so far apart, or a multiple, share places in a processor's caches */
+	APART = 64,   /* bytes that such rows are moved apart */
+};
 
 /* ---- memory of a call ---- */
 
@@ -64,12 +68,20 @@ y_width(const struct adds_clip_tower *t)
 	return t->inner > t->D ? t->inner : t->D;
 }
 
+/* columns that memory for so many is taken with: rows may be moved apart in it */
+static int64_t
+room(enum dtype t, int64_t cols)
+{
+	return cols + APART / (int64_t)dtype_size(t);
+}
+
 size_t
 adds_clip_work_bytes(const struct adds_clip *m, const struct adds_clip_tower *t, int64_t rows)
 {
-	return adds_clip_arena_bytes(DT_F32, rows, t->D) + adds_clip_arena_bytes(m->type, rows, y_width(t)) +
-	       adds_clip_arena_bytes(m->type, rows, 3 * (int64_t)t->inner) + adds_clip_arena_bytes(m->type, rows, t->inner) +
-	       adds_clip_arena_bytes(m->type, rows, t->hidden);
+	return adds_clip_arena_bytes(DT_F32, rows, t->D) + adds_clip_arena_bytes(m->type, rows, room(m->type, y_width(t))) +
+	       adds_clip_arena_bytes(m->type, rows, room(m->type, 3 * (int64_t)t->inner)) +
+	       adds_clip_arena_bytes(m->type, rows, room(m->type, t->inner)) +
+	       adds_clip_arena_bytes(m->type, rows, room(m->type, t->hidden));
 }
 
 void
@@ -77,19 +89,23 @@ adds_clip_work_open(struct adds_clip_work *w, struct adds_clip_arena *a, const s
                     const struct adds_clip_tower *t, int64_t rows)
 {
 	w->x = adds_clip_arena_mat(a, DT_F32, rows, t->D);
-	w->y = adds_clip_arena_mat(a, m->type, rows, y_width(t));
-	w->qkv = adds_clip_arena_mat(a, m->type, rows, 3 * (int64_t)t->inner);
-	w->a = adds_clip_arena_mat(a, m->type, rows, t->inner);
-	w->h = adds_clip_arena_mat(a, m->type, rows, t->hidden);
+	w->y = adds_clip_arena_mat(a, m->type, rows, room(m->type, y_width(t)));
+	w->qkv = adds_clip_arena_mat(a, m->type, rows, room(m->type, 3 * (int64_t)t->inner));
+	w->a = adds_clip_arena_mat(a, m->type, rows, room(m->type, t->inner));
+	w->h = adds_clip_arena_mat(a, m->type, rows, room(m->type, t->hidden));
 }
 
 /* ---- one block ---- */
 
-/* the first rows and columns of a piece of memory, closely packed */
+/* rows and columns in a piece of memory: closely packed, or where that would be bad for the caches a little apart */
 static struct mat
 use(struct mat x, int64_t rows, int64_t cols)
 {
-	return mat_of(x.p, x.t, rows, cols);
+	struct mat y = mat_of(x.p, x.t, rows, cols);
+
+	if (cols * (int64_t)dtype_size(x.t) % ALIAS == 0)
+		y.ld = room(x.t, cols);
+	return y;
 }
 
 /* x += proj(act(fc(ln2(x)))) */

@@ -101,7 +101,7 @@ struct mat adds_clip_arena_mat(struct adds_clip_arena *a, enum dtype t, int64_t 
 size_t adds_clip_arena_bytes(enum dtype t, int64_t rows, int64_t cols);
 
 /* the matrices that blocks need for R rows */
-struct adds_clip_work {
+struct adds_clip_work { /* memory; what follows x has room for 64 bytes more a row */
 	struct mat x;   /* residual stream, f32 [R, D] */
 	struct mat y;   /* normalised rows [R, D or inner] */
 	struct mat qkv; /* [R, 3·inner] */
