@@ -98,25 +98,37 @@ part_of(const struct simd *s, const struct blocked *w, const struct block *b, fl
 	return (struct part){ room, DEEP };
 }
 
+/* part of a panel that was packed beforehand: row l of panel j of the block */
+static const float *
+packed_at(const struct simd *s, const struct blocked *w, const struct block *b, int64_t j, int64_t l)
+{
+	return w->panels + ((b->j0 + j) * w->k + l) * s->panel_width;
+}
+
 /* adds the products of columns l0 … of A to the block of C */
 static void
 add_slice(const struct simd *s, const struct blocked *w, const struct block *b, struct room *m, int64_t l0, int64_t k)
 {
 	const struct part a = part_of(s, w, b, m->a, l0, k);
-	const float *panel = m->panel;
+	const float *panel = m->panel, *soon = m->panel;
 	int64_t j;
 
 	for (j = 0; j < b->panels; j++) {
 		float *c = m->c + j * ROWS * s->panel_width;
 
-		if (w->panels)
-			panel = w->panels + ((b->j0 + j) * w->k + l0) * s->panel_width;
-		else
+		if (!w->panels) {
 			pack_one(s, m->panel, w->b, w->bt, w->bi, w->bj, w->n, b->j0 + j, l0, k);
+		} else {
+			panel = soon = packed_at(s, w, b, j, l0);
+			if (j + 1 < b->panels)
+				soon = packed_at(s, w, b, j + 1, l0);
+			else if (l0 + k < w->k)
+				soon = packed_at(s, w, b, 0, l0 + k);
+		}
 		if (a.ld)
-			s->tile(c, s->panel_width, a.a, a.ld, panel, k, b->rows, l0 == 0);
+			s->tile(c, s->panel_width, a.a, a.ld, panel, k, b->rows, l0 == 0, soon);
 		else
-			s->tile_packed(c, s->panel_width, a.a, panel, k, b->rows, l0 == 0);
+			s->tile_packed(c, s->panel_width, a.a, panel, k, b->rows, l0 == 0, soon);
 	}
 }
 

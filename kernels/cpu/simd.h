@@ -51,11 +51,12 @@ struct simd {
 	/* ---- products (product.c) ---- */
 	/* one panel of columns: element (l,j) of B is at b + l·bi + j·bj; past n zeros */
 	void (*pack_panel)(float *panel, const void *b, enum dtype t, int64_t bi, int64_t bj, int64_t k, int64_t n);
-	/* C[rows, panel_width] (+)= A[rows,k]·panel; first: C is not read */
-	void (*tile)(float *c, int64_t ldc, const float *a, int64_t lda, const float *panel, int64_t k, int64_t rows, int first);
+	/* C[rows, panel_width] (+)= A[rows,k]·panel; first: C is not read; soon: the panel that comes next, which is fetched
+	 * ahead, or this one */
+	void (*tile)(float *c, int64_t ldc, const float *a, int64_t lda, const float *panel, int64_t k, int64_t rows, int first, const float *soon);
 	/* the same of A's rows as tiles made of its columns: element (i,l) of A was at a + i + l·lda; y: [rows·k] */
 	void (*pack_tiles)(float *y, const float *a, int64_t lda, int64_t k, int64_t rows);
-	void (*tile_packed)(float *c, int64_t ldc, const float *y, const float *panel, int64_t k, int64_t rows, int first);
+	void (*tile_packed)(float *c, int64_t ldc, const float *y, const float *panel, int64_t k, int64_t rows, int first, const float *soon);
 	/* c: [rows, panel_width] of each panel, step apart */
 	void (*finish)(const float *c, int64_t step, const struct epilogue *e);
 

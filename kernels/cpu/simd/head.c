@@ -89,12 +89,12 @@ block(const struct head *h, struct room *m, int64_t q0, int64_t rows, int64_t k0
 	}
 	for (j = 0; j < n; j += PANEL)
 		SIMD_NAME(cpu_tile)
-		(m->s + j, KEYS, q, ld, m->k + j * hd, hd, rows, 1);
+		(m->s + j, KEYS, q, ld, m->k + j * hd, hd, rows, 1, m->k + j * hd);
 	for (r = 0; r < rows; r++)
 		soften(h, m, q0 + r, r, h->causal ? min_i64(n, h->first + q0 + r + 1 - k0) : n, n, k0 == 0);
 	for (j = 0; j < hd; j += PANEL)
 		SIMD_NAME(cpu_tile)
-		(m->y + q0 * HEAD_WIDTH + j, HEAD_WIDTH, m->s, KEYS, m->v + j * n, n, rows, k0 == 0);
+		(m->y + q0 * HEAD_WIDTH + j, HEAD_WIDTH, m->s, KEYS, m->v + j * n, n, rows, k0 == 0, m->v + j * n);
 }
 
 static void

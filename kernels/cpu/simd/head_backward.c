@@ -60,7 +60,7 @@ product(float *c, int64_t ldc, const float *a, int64_t lda, const float *panels,
 
 	for (j = 0; j < n; j += PANEL)
 		SIMD_NAME(cpu_tile)
-		(c + j, ldc, a, lda, panels + j * k, k, rows, first);
+		(c + j, ldc, a, lda, panels + j * k, k, rows, first, panels + j * k);
 }
 
 /* one query: from scores in p and dP in ds to P and dS of n keys; of the others in total, zeros */

@@ -12,21 +12,20 @@
 #define TILE 6
 #endif
 
-/* A row by row, lda apart, or (packed) column by column, R apart */
+enum {
+	LINE = 16, /* floats of a cache line */
+	PACE = 8,  /* columns of A for each line that is fetched ahead: eight tiles fetch a panel */
+};
+
+/* s += columns l … end-1 of A by rows of the panel */
 INLINE void
-tile_of(const int R, const int packed, float *c, int64_t ldc, const float *a, int64_t lda, const float *b, int64_t k, int first)
+add_columns(const int R, const int packed, vf (*s)[2], const float *a, int64_t lda, const float *panel, int64_t l, int64_t end)
 {
-	vf s[TILE][2];
-	int64_t l;
 	int i;
 
-#pragma GCC unroll 12
-	for (i = 0; i < R; i++)
-		s[i][0] = s[i][1] = splat(0);
-	for (l = 0; l < k; l++) {
-		const vf b0 = load(b), b1 = load(b + VL);
+	for (; l < end; l++) {
+		const vf b0 = load(panel + l * PANEL), b1 = load(panel + l * PANEL + VL);
 
-		b += PANEL;
 #pragma GCC unroll 12
 		for (i = 0; i < R; i++) {
 			const vf x = splat(packed ? a[l * R + i] : a[i * lda + l]);
@@ -35,6 +34,25 @@ tile_of(const int R, const int packed, float *c, int64_t ldc, const float *a, in
 			s[i][1] = fma_(x, b1, s[i][1]);
 		}
 	}
+}
+
+/* A row by row, lda apart, or (packed) column by column, R apart */
+INLINE void
+tile_of(const int R, const int packed, float *c, int64_t ldc, const float *a, int64_t lda, const float *panel, int64_t k, int first,
+        const float *soon)
+{
+	vf s[TILE][2];
+	int64_t l;
+	int i;
+
+#pragma GCC unroll 12
+	for (i = 0; i < R; i++)
+		s[i][0] = s[i][1] = splat(0);
+	for (l = 0; l + PACE <= k; l += PACE, soon += LINE) {
+		__builtin_prefetch(soon, 0, 2);
+		add_columns(R, packed, s, a, lda, panel, l, l + PACE);
+	}
+	add_columns(R, packed, s, a, lda, panel, l, k);
 #pragma GCC unroll 12
 	for (i = 0; i < R; i++) {
 		float *p = c + i * ldc;
@@ -58,35 +76,39 @@ tile_rows(int64_t rows)
 
 INLINE void
 tiles(const int packed, float *c, int64_t ldc, const float *a, int64_t lda, const float *panel, int64_t k, int64_t rows,
-      int first)
+      int first, const float *soon)
 {
+	const float *end = soon + k * PANEL;
+
 	while (rows) {
 		const int64_t n = tile_rows(rows);
 
 		switch (n) {
 		case TILE:
-			tile_of(TILE, packed, c, ldc, a, lda, panel, k, first);
+			tile_of(TILE, packed, c, ldc, a, lda, panel, k, first, soon);
 			break;
 #if TILE > 6
 		case 6:
-			tile_of(6, packed, c, ldc, a, lda, panel, k, first);
+			tile_of(6, packed, c, ldc, a, lda, panel, k, first, soon);
 			break;
 #endif
 		case 5:
-			tile_of(5, packed, c, ldc, a, lda, panel, k, first);
+			tile_of(5, packed, c, ldc, a, lda, panel, k, first, soon);
 			break;
 		case 4:
-			tile_of(4, packed, c, ldc, a, lda, panel, k, first);
+			tile_of(4, packed, c, ldc, a, lda, panel, k, first, soon);
 			break;
 		case 3:
-			tile_of(3, packed, c, ldc, a, lda, panel, k, first);
+			tile_of(3, packed, c, ldc, a, lda, panel, k, first, soon);
 			break;
 		case 2:
-			tile_of(2, packed, c, ldc, a, lda, panel, k, first);
+			tile_of(2, packed, c, ldc, a, lda, panel, k, first, soon);
 			break;
 		default:
-			tile_of(1, packed, c, ldc, a, lda, panel, k, first);
+			tile_of(1, packed, c, ldc, a, lda, panel, k, first, soon);
 		}
+		soon += k / PACE * LINE;
+		soon = soon < end ? soon : panel; /* all of it is on its way */
 		rows -= n;
 		c += n * ldc;
 		a += n * (packed ? k : lda);
@@ -95,15 +117,15 @@ tiles(const int packed, float *c, int64_t ldc, const float *a, int64_t lda, cons
 
 void
 SIMD_NAME(cpu_tile)(float *c, int64_t ldc, const float *a, int64_t lda, const float *panel, int64_t k, int64_t rows,
-                    int first)
+                    int first, const float *soon)
 {
-	tiles(0, c, ldc, a, lda, panel, k, rows, first);
+	tiles(0, c, ldc, a, lda, panel, k, rows, first, soon);
 }
 
 void
-SIMD_NAME(cpu_tile_packed)(float *c, int64_t ldc, const float *a, const float *panel, int64_t k, int64_t rows, int first)
+SIMD_NAME(cpu_tile_packed)(float *c, int64_t ldc, const float *a, const float *panel, int64_t k, int64_t rows, int first, const float *soon)
 {
-	tiles(1, c, ldc, a, 0, panel, k, rows, first);
+	tiles(1, c, ldc, a, 0, panel, k, rows, first, soon);
 }
 
 /* n numbers of each of k columns */

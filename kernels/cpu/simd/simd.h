@@ -8,8 +8,8 @@
 #define PANEL (2 * VL) /* columns of B that lie together */
 
 void SIMD_NAME(cpu_tile)(float *c, int64_t ldc, const float *a, int64_t lda, const float *panel, int64_t k, int64_t rows,
-                         int first);
-void SIMD_NAME(cpu_tile_packed)(float *c, int64_t ldc, const float *a, const float *panel, int64_t k, int64_t rows, int first);
+                         int first, const float *soon);
+void SIMD_NAME(cpu_tile_packed)(float *c, int64_t ldc, const float *a, const float *panel, int64_t k, int64_t rows, int first, const float *soon);
 void SIMD_NAME(cpu_pack_tiles)(float *y, const float *a, int64_t lda, int64_t k, int64_t rows);
 void SIMD_NAME(cpu_pack_panel)(float *panel, const void *b, enum dtype t, int64_t bi, int64_t bj, int64_t k, int64_t n);
 void SIMD_NAME(cpu_finish)(const float *c, int64_t step, const struct epilogue *e);
