@@ -96,7 +96,8 @@ cpu_open(int threads, struct adds_error *err)
 	b->state = s;
 	b->threads = threads > 0 ? threads : omp_get_num_procs();
 	b->bf16 = traits.bf16;
-	b->int8 = traits.int8;
+	b->int8 = traits.int8 > 0;
+	s->int8 = traits.int8;
 	s->steady = traits.steady;
 	s->simd = cpu_simd_best(traits.avx512);
 	snprintf(b->device, sizeof(b->device), "cpu, %d thread%s, %s", b->threads, b->threads == 1 ? "" : "s",

@@ -19,6 +19,7 @@ struct simd;
 struct cpu_state {
 	struct products *products; /* the library's matrix products ready to run, by shape */
 	int steady;                /* 1: f32 products are the library's too; else blocked.h's */
+	int int8;                  /* largest weight in eight bits */
 	const struct simd *simd;
 };
 

@@ -435,12 +435,14 @@ cpu_products_traits(void)
 	const unsigned isa = (unsigned)dnnl_get_effective_cpu_isa();
 	struct product_traits t = { 0, 0, 0, 0, "" };
 
+	if ((isa & dnnl_cpu_isa_avx2) == dnnl_cpu_isa_avx2)
+		t.int8 = 64; /* pairs are added in 16 bits: 2·255·64 */
 	if ((isa & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core) {
 		t.avx512 = t.steady = 1;
 		t.isa = "AVX-512";
 	}
 	if ((isa & dnnl_cpu_isa_avx512_core_vnni) == dnnl_cpu_isa_avx512_core_vnni) {
-		t.int8 = 1;
+		t.int8 = 127;
 		t.isa = "AVX-512 VNNI";
 	}
 	if ((isa & dnnl_cpu_isa_avx512_core_bf16) == dnnl_cpu_isa_avx512_core_bf16) {

@@ -62,7 +62,7 @@ copies(const struct backend *b, const struct packed *w)
 	if (w->plain)
 		sum += n * k * (w->prec == PREC_BF16 ? 2 : 4);
 	if (w->w8)
-		sum += n * k + n * (sizeof(*w->scale8) + sizeof(*w->sum8));
+		sum += n * k + n * (sizeof(*w->scale8) + sizeof(*w->off8));
 	return sum;
 }
 
@@ -77,7 +77,7 @@ cpu_unpack(struct backend *b, struct packed *w)
 	free(w->plain);
 	free(w->w8);
 	free(w->scale8);
-	free(w->sum8);
+	free(w->off8);
 	free(w);
 }
 

@@ -18,7 +18,7 @@ struct packed {
 	void *plain;   /* W in f32 or bf16, where the caller's array has another type: w from then on */
 	int8_t *w8;    /* W[n][k] in int8 */
 	float *scale8; /* [n]: w is w8·scale8 */
-	int32_t *sum8; /* [n]: Σ w8 over k */
+	int32_t *off8; /* [n]: 128·Σ w8 over k */
 };
 
 /* copies have been made: no product reads w any more */

@@ -2,7 +2,8 @@
  *
  * linear_int8.c - products in eight bits, summed exactly in 32. A row of x is
  * stored as round(x / scale) + 128, for the instructions want one unsigned
- * factor; 128·Σw is taken off afterwards.
+ * factor; 128·Σw is taken off afterwards. Processors without VNNI add pairs of
+ * products in 16 bits: there W has seven bits, so that 2·255·64 fits.
  */
 #include <math.h>
 #include <omp.h>
@@ -24,9 +25,9 @@ largest(const float *x, int64_t n)
 	return most;
 }
 
-/* column j of W: n numbers to int8 */
+/* column j of W: n numbers to int8, most at the largest */
 static void
-pack_column(struct packed *w, int64_t j, float *line)
+pack_column(struct packed *w, int64_t j, int most, float *line)
 {
 	int64_t l;
 	float factor;
@@ -36,12 +37,12 @@ pack_column(struct packed *w, int64_t j, float *line)
 	else
 		for (l = 0; l < w->k; l++)
 			cpu_load(line + l, (const char *)w->w + (size_t)(l * w->bi + j) * dtype_size(w->t), w->t, 1);
-	w->scale8[j] = largest(line, w->k) / 127;
+	w->scale8[j] = largest(line, w->k) / (float)most;
 	factor = w->scale8[j] > 0 ? 1 / w->scale8[j] : 0;
-	w->sum8[j] = 0;
+	w->off8[j] = 0;
 	for (l = 0; l < w->k; l++) {
 		w->w8[j * w->k + l] = (int8_t)lrintf(line[l] * factor);
-		w->sum8[j] += w->w8[j * w->k + l];
+		w->off8[j] += 128 * w->w8[j * w->k + l];
 	}
 }
 
@@ -54,12 +55,12 @@ pack(struct backend *b, struct packed *w, struct adds_error *err)
 
 	w->w8 = cpu_scratch(n * k, err);
 	w->scale8 = cpu_scratch(n * sizeof(*w->scale8), err);
-	w->sum8 = cpu_scratch(n * sizeof(*w->sum8), err);
-	if (lines && w->w8 && w->scale8 && w->sum8) {
+	w->off8 = cpu_scratch(n * sizeof(*w->off8), err);
+	if (lines && w->w8 && w->scale8 && w->off8) {
 #pragma omp parallel for num_threads(b->threads)
 		for (j = 0; j < w->n; j++)
-			pack_column(w, j, lines + omp_get_thread_num() * w->k);
-		b->packed_bytes += n * k + n * (sizeof(*w->scale8) + sizeof(*w->sum8));
+			pack_column(w, j, cpu_state(b)->int8, lines + omp_get_thread_num() * w->k);
+		b->packed_bytes += n * k + n * (sizeof(*w->scale8) + sizeof(*w->off8));
 		free(lines);
 		cpu_linear_spared(w);
 		return 0;
@@ -67,10 +68,10 @@ pack(struct backend *b, struct packed *w, struct adds_error *err)
 	free(lines);
 	free(w->w8);
 	free(w->scale8);
-	free(w->sum8);
+	free(w->off8);
 	w->w8 = NULL;
 	w->scale8 = NULL;
-	w->sum8 = NULL;
+	w->off8 = NULL;
 	return ADDS_ENOMEM;
 }
 
@@ -103,33 +104,26 @@ room_new(struct room *r, int64_t m, const struct packed *w, int threads, struct 
 }
 
 static void
-quantise_row(struct room *m, struct mat x, int64_t i, float *line)
+quantise_row(const struct simd *simd, struct room *m, struct mat x, int64_t i, float *line)
 {
-	uint8_t *y = m->x8 + i * x.cols;
-	float factor;
-	int64_t l;
+	const float *row = line;
 
-	cpu_load(line, mat_at(x, i, 0), x.t, x.cols);
-	m->scale[i] = largest(line, x.cols) / 127;
-	factor = m->scale[i] > 0 ? 1 / m->scale[i] : 0;
-	for (l = 0; l < x.cols; l++)
-		y[l] = (uint8_t)(lrintf(line[l] * factor) + 128);
+	if (x.t == DT_F32)
+		row = row_f32(x, i);
+	else
+		cpu_load(line, mat_at(x, i, 0), x.t, x.cols);
+	m->scale[i] = simd->quantise(m->x8 + i * x.cols, row, x.cols);
 }
 
 static void
 finish_row(const struct simd *simd, const struct room *m, struct mat y, const struct packed *w, const float *bias,
            enum activation act, struct mat r, int64_t i, float *line)
 {
-	const int32_t *sum = m->sum + i * w->n;
-	int64_t j;
+	float *to = y.t == DT_F32 ? row_f32(y, i) : line;
 
-	for (j = 0; j < w->n; j++)
-		line[j] = (float)(sum[j] - 128 * w->sum8[j]) * (m->scale[i] * w->scale8[j]) + (bias ? bias[j] : 0);
-	if (act != ACT_NONE)
-		simd->act(line, line, act, w->n);
-	for (j = 0; r.p && j < w->n; j++)
-		line[j] += row_f32(r, i)[j];
-	cpu_store(mat_at(y, i, 0), y.t, line, w->n);
+	simd->restore(to, m->sum + i * w->n, w->off8, w->scale8, m->scale[i], bias, act, r.p ? row_f32(r, i) : NULL, w->n);
+	if (y.t != DT_F32)
+		cpu_store(mat_at(y, i, 0), y.t, line, w->n);
 }
 
 static int
@@ -174,7 +168,7 @@ cpu_linear_int8(struct backend *b, struct mat y, struct mat x, struct packed *w,
 		goto out;
 #pragma omp parallel for num_threads(b->threads)
 	for (i = 0; i < x.rows; i++)
-		quantise_row(&m, x, i, m.line + omp_get_thread_num() * m.longest);
+		quantise_row(simd, &m, x, i, m.line + omp_get_thread_num() * m.longest);
 	if ((rc = multiply(b, &m, x.rows, w, err)) < 0)
 		goto out;
 #pragma omp parallel for num_threads(b->threads)

@@ -73,6 +73,12 @@ struct simd {
 	                           const float *w, int64_t n);
 	float (*dot)(const float *x, const float *z, int64_t n);
 
+	/* ---- eight bits (int8.c) ---- */
+	float (*quantise)(uint8_t *y, const float *x, int64_t n); /* y = round(x/scale) + 128; returns scale, the largest |x| over 127 */
+	/* y = act((sum − off)·scale·row + bias) + r; bias, r: NULL for none; y may be r */
+	void (*restore)(float *y, const int32_t *sum, const int32_t *off, const float *scale, float row, const float *bias,
+	                enum activation act, const float *r, int64_t n);
+
 	/* ---- elements (elements.c) ---- */
 	void (*axpby)(float *y, float alpha, const float *x, float beta, int64_t n);
 	void (*add)(float *y, const float *x, const float *z, int64_t n); /* Y = X + Z; may be the same */

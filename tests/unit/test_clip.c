@@ -322,9 +322,11 @@ END_TEST
 
 #define TILES 37 /* more than one go takes */
 
+/* by f32 and by int8 products */
 START_TEST(a_tile_does_not_know_its_company)
 {
-	struct adds_clip *m = opened(tree("examples/mini_clip"), &f32);
+	const struct adds_clip_options o = { .precision = _i ? PREC_INT8 : PREC_F32, .image_tower = 1, .text_tower = 1, .activation = -1 };
+	struct adds_clip *m = opened(tree("examples/mini_clip"), &o);
 	const size_t side = 64 * 64 * 3, E = 128, T = (size_t)adds_clip_tile_tokens(m, ADDS_TOKENS_ALL, 3);
 	uint8_t *tiles = malloc(TILES * side);
 	float *all = malloc(TILES * T * E * sizeof(*all)), *one = malloc(T * E * sizeof(*one));
@@ -345,6 +347,42 @@ START_TEST(a_tile_does_not_know_its_company)
 	free(all);
 	free(one);
 	adds_clip_free(m);
+}
+END_TEST
+
+/* Cosine of a token by int8 products and by f32, at least .99; seen: .99959 with weights of seven bits. Where the processor
+ * has no such products both are f32. */
+START_TEST(eight_bits_are_near)
+{
+	enum { N = 8, SIDE = 64 * 64 * 3, E = 128 };
+	const struct adds_clip_options int8 = { .precision = PREC_INT8, .image_tower = 1, .text_tower = 1, .activation = -1 };
+	struct adds_clip *m[] = { opened(tree("examples/mini_clip"), &f32), opened(tree("examples/mini_clip"), &int8) };
+	uint8_t *tiles = malloc(N * SIDE);
+	float *x[] = { malloc(N * E * sizeof(float)), malloc(N * E * sizeof(float)) };
+	struct adds_error err;
+	double least = 1;
+	int i, j;
+
+	for (i = 0; i < N; i++)
+		picture(tiles + i * SIDE, 64, i);
+	for (i = 0; i < 2; i++)
+		if (adds_clip_images(m[i], tiles, N, ADDS_TOKENS_CLS, 1, x[i], &err) < 0)
+			ck_abort_msg("%s", err.msg);
+	for (i = 0; i < N; i++) {
+		double cosine = 0;
+
+		for (j = 0; j < E; j++) /* unit vectors */
+			cosine += (double)x[0][i * E + j] * (double)x[1][i * E + j];
+		least = fmin(least, cosine);
+	}
+	if (getenv("UNIT_VERBOSE"))
+		printf("# int8: cosine %.5f at least\n", least);
+	ck_assert_double_ge(least, 0.99);
+	for (i = 0; i < 2; i++) {
+		free(x[i]);
+		adds_clip_free(m[i]);
+	}
+	free(tiles);
 }
 END_TEST
 
@@ -443,7 +481,8 @@ clip_suite(void)
 	tcase_add_loop_test(c, small_model_has_the_reference_numbers, 0, 3);
 	tcase_add_loop_test(c, namings_are_one_model, 0, 3);
 	tcase_add_loop_test(c, larger_models_have_the_reference_numbers, 0, sizeof(larger) / sizeof(larger[0]));
-	tcase_add_test(c, a_tile_does_not_know_its_company);
+	tcase_add_loop_test(c, a_tile_does_not_know_its_company, 0, 2);
+	tcase_add_test(c, eight_bits_are_near);
 	tcase_add_test(c, a_prompt_does_not_know_its_company);
 	tcase_add_test(c, choices_of_tokens_agree);
 	tcase_add_test(c, positions_are_resized_as_torch_does);

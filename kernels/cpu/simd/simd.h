@@ -30,6 +30,10 @@ void SIMD_NAME(cpu_row_dropout)(float *y, const float *x, uint32_t least, float 
 void SIMD_NAME(cpu_adamw)(float *w, const float *g, float *m, float *v, float *e, const struct adamw_step *s, int64_t n);
 float SIMD_NAME(cpu_row_dot)(const float *x, const float *z, int64_t n);
 
+float SIMD_NAME(cpu_row_quantise)(uint8_t *y, const float *x, int64_t n);
+void SIMD_NAME(cpu_row_restore)(float *y, const int32_t *sum, const int32_t *off, const float *scale, float row, const float *bias,
+                                enum activation act, const float *r, int64_t n);
+
 size_t SIMD_NAME(cpu_head_work)(void);
 size_t SIMD_NAME(cpu_head_backward_work)(void);
 void SIMD_NAME(cpu_head)(const struct head *h, void *work);

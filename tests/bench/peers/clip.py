@@ -115,8 +115,7 @@ def run_onnx(name, threads):
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
-    vnni = "avx512_vnni" in CPU or "avx_vnni" in CPU
-    for precision in ["f32"] + ["int8"] * vnni:
+    for precision in ["f32"] + ["int8"] * ("avx2" in CPU):
         session = ort.InferenceSession(onnx_int8(path) if precision == "int8" else path, options, providers=["CPUExecutionProvider"])
         for batch in batches(name, threads):
             x = np.random.rand(batch, 3, shape[0], shape[0]).astype(np.float32)
