@@ -19,19 +19,55 @@ magnitude(const float *x, int64_t n)
 	return lanes_max(&m);
 }
 
+/* whole numbers in the low bytes of x·factor + 1.5·2^23 + 128: adding so much rounds */
+INLINE vu
+rounded(vf x, vf factor)
+{
+	return (vu)(x * factor + splat(12582912.0f + 128)) & 0xff;
+}
+
+/* the low bytes of four vectors */
+INLINE void
+store_bytes(uint8_t *y, const vu q[4])
+{
+#if VL == 8
+	const __m256i a = _mm256_packus_epi32((__m256i)q[0], (__m256i)q[1]), b = _mm256_packus_epi32((__m256i)q[2], (__m256i)q[3]);
+	const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7); /* packing goes by halves */
+	const __m256i bytes = _mm256_permutevar8x32_epi32(_mm256_packus_epi16(a, b), order);
+
+	memcpy(y, &bytes, sizeof(bytes));
+#else
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		const v8 one = __builtin_convertvector(q[i], v8);
+
+		memcpy(y + i * VL, &one, sizeof(one));
+	}
+#endif
+}
+
 float
 SIMD_NAME(cpu_row_quantise)(uint8_t *y, const float *x, int64_t n)
 {
 	const float scale = magnitude(x, n) / 127;
-	const vf factor = splat(scale > 0 ? 1 / scale : 0), magic = splat(12582912.0f + 128); /* 1.5·2^23: adding it rounds to a whole number */
+	const vf factor = splat(scale > 0 ? 1 / scale : 0);
 	int64_t i;
+	int l;
 
-	for (i = 0; i < n; i += VL) {
+	for (i = 0; i + 4 * VL <= n; i += 4 * VL) {
+		vu q[4];
+
+#pragma GCC unroll 4
+		for (l = 0; l < 4; l++)
+			q[l] = rounded(load(x + i + l * VL), factor);
+		store_bytes(y + i, q);
+	}
+	for (; i < n; i += VL) {
 		const int64_t some = min_i64(VL, n - i);
-		const vf t = (some == VL ? load(x + i) : load_some(x + i, some)) * factor + magic;
-		const v8 q = __builtin_convertvector((vu)t & 0xff, v8);
+		const v8 one = __builtin_convertvector(rounded(load_some(x + i, some), factor), v8);
 
-		memcpy(y + i, &q, (size_t)some);
+		memcpy(y + i, &one, (size_t)some);
 	}
 	return scale;
 }
