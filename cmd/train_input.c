@@ -393,7 +393,7 @@ train_settle(struct adds_run *run, const struct train_args *a)
 	char *from = in_old_run(a), *to = run_path(run, "features.adds");
 	struct adds_error err;
 	cJSON *config;
-	int kept;
+	char *kept;
 
 	if (!a->replace)
 		goto out;
@@ -405,7 +405,8 @@ train_settle(struct adds_run *run, const struct train_args *a)
 	if (adds_run_replace(run->dir, a->out, &kept, &err) < 0)
 		die("%s", err.msg);
 	if (kept)
-		warn("'%s.old' keeps what was in '%s' and is no file of a run", a->out, a->out);
+		warn("'%s' keeps what was in '%s' and is no file of a run", kept, a->out);
+	free(kept);
 out:
 	free(from);
 	free(to);

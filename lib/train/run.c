@@ -409,24 +409,45 @@ adds_run_drop_events(const struct adds_run *r, struct adds_error *err)
 	return 0;
 }
 
-int
-adds_run_replace(const char *from, const char *to, int *kept, struct adds_error *err)
+/* "to.old", or "to.old.2", …: a name that nothing has; the caller frees it */
+static char *
+free_name(const char *to, struct adds_error *err)
 {
-	const size_t n = strlen(to) + 8;
-	char *old = malloc(n);
-	int rc = 0;
+	const size_t n = strlen(to) + 24;
+	char *name = malloc(n);
+	struct stat st;
+	int i;
 
-	*kept = 0;
+	if (!name) {
+		adds_fail(err, ADDS_ENOMEM, "out of memory");
+		return NULL;
+	}
+	snprintf(name, n, "%s.old", to);
+	for (i = 2; lstat(name, &st) == 0; i++)
+		snprintf(name, n, "%s.old.%d", to, i);
+	return name;
+}
+
+int
+adds_run_replace(const char *from, const char *to, char **kept, struct adds_error *err)
+{
+	char *old = free_name(to, err);
+	int moved, rc = 0;
+
+	*kept = NULL;
 	if (!old)
-		return adds_fail(err, ADDS_ENOMEM, "out of memory");
-	snprintf(old, n, "%s.old", to);
-	if (rename(to, old) < 0 && errno != ENOENT)
+		return ADDS_ENOMEM;
+	moved = rename(to, old) == 0;
+	if (!moved && errno != ENOENT)
 		rc = adds_fail_errno(err, "cannot move '%s' to '%s'", to, old);
 	else if (rename(from, to) < 0)
 		rc = adds_fail_errno(err, "cannot move '%s' to '%s'", from, to);
-	else {
+	else if (moved) {
 		remove_files(old, is_ours);
-		*kept = rmdir(old) < 0 && errno != ENOENT;
+		if (rmdir(old) < 0 && errno != ENOENT) {
+			*kept = old;
+			return 0;
+		}
 	}
 	free(old);
 	return rc;

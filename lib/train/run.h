@@ -75,8 +75,9 @@ typedef int adds_run_ready(void *to, const char *path, struct adds_error *err);
 int adds_run_spool(const struct adds_run *r, int fd, const char *name, adds_run_ready *ready, void *to,
                    struct adds_error *err);
 
-/* Puts the run in from at the place of the run in to, whose files are removed.
- * What is no file of a run stays in "to.old", and *kept becomes 1. */
-int adds_run_replace(const char *from, const char *to, int *kept, struct adds_error *err);
+/* Puts the run in from at the place of the run in to (if there is one), whose files are removed.
+ * What is no file of a run stays in a folder beside it, "to.old" or with a number behind
+ * that, which becomes *kept; else NULL. The caller frees it. */
+int adds_run_replace(const char *from, const char *to, char **kept, struct adds_error *err);
 
 #endif

@@ -187,6 +187,19 @@ test ! -e rep.new && cat rep.old/note
 X
 has err '*rep.old*'
 has out text
+t '... and once more, while what was kept stands there; nothing is added to it' 0 <<'X'
+adds-train -q $o --replace -o rep f.adds && cmp rep/final.safetensors whole/final.safetensors && test "$(ls rep.old)" = note && test ! -e rep.old.2 &&
+echo more >rep/note && adds-train $o --seed 1 --replace -o rep f.adds && cat rep.old/note rep.old.2/note
+X
+has err "*'rep.old.2' keeps what was in 'rep'*"
+has out 'text?more'
+t '... also where the new run was killed, and goes on' 0 <<'X'
+sh slow.sh 5 KILL rep.new/log.jsonl adds-train -q $o --seed 1 --replace -o rep f.adds 2>/dev/null
+adds-train -q --resume --replace -o rep && cmp rep/final.safetensors seed1/final.safetensors && test ! -e rep.new && test ! -e rep.old.3
+X
+t '--replace where no run is: a run of the name .old is somebody else'"'"'s' 0 <<'X'
+cp -r whole set.old && adds-train -q $o --seed 1 --replace -o set f.adds && cmp set/final.safetensors seed1/final.safetensors && diff -r whole set.old
+X
 t '--replace that fails leaves the old run' 0 <<'X'
 adds-train -qq $o --replace -o rep l.adds
 test $? -eq 1 && cmp rep/final.safetensors seed1/final.safetensors && test ! -e rep.new

@@ -160,11 +160,14 @@ sh ranks 2 adds-train -q $d --val-split 0.0001 -o no f.adds
 X
 has err "adds-train: none of the 90 labelled pictures validates*"
 lines
-t 'rank 0 cannot put a run into the place of another, when it is done' 1 <<'X'
-cp -r one old && mkdir -p old.old/x
-sh ranks 2 adds-train -q $d --epochs 1 --replace -o old f.adds
+t '--replace, while what an earlier one kept stands there' 0 <<'X'
+cp -r one old && mkdir -p old.old/x && sh ranks 2 adds-train -q $d --replace -o old f.adds && sh same two old && test ! -e old.old.2
 X
-has err "adds-train: cannot move 'old' to 'old.old'*"
+t 'rank 0 cannot put a run into the place of another, when it is done' 1 <<'X'
+(sh await old.new 3; rm old.new/config.json) &
+sh ranks 2 adds-train -q $d --epochs 40 --replace -o old f.adds
+X
+has err "adds-train: *old.new/config.json*"
 lines
 t 'rank 1 cannot start' 1 <<'X'
 cat >elsewhere <<'Y'
