@@ -105,7 +105,10 @@ work(struct adds_trainer *t, struct adds_run *run, const struct train_args *a, s
 		say("activations and their gradients: %.1f MB", 1e-6 * (double)adds_decoder_activations(t->decoder));
 	if (!stopped)
 		return;
-	warn("stopped after step %lld of %lld: --resume goes on", (long long)t->state.step, (long long)t->schedule.steps);
+	if (stopped == 2)
+		warn("stopped while the ridge learnt: --resume begins it again");
+	else
+		warn("stopped after step %lld of %lld: --resume goes on", (long long)t->state.step, (long long)t->schedule.steps);
 	adds_ranks_close(ranks);
 	train_die_of_signal();
 }

@@ -54,6 +54,13 @@ show_validation(void *to, int64_t done, int64_t of)
 	cmd_progress("validation, %lld of %lld pictures", (long long)done, (long long)of);
 }
 
+static void
+show_ridge(void *to, int64_t done, int64_t of)
+{
+	(void)to;
+	cmd_progress("ridge, %lld of %lld fits", (long long)done, (long long)of);
+}
+
 /* what a method chose, with the seconds since the start */
 static void
 show_note(void *to, const char *text)
@@ -80,6 +87,7 @@ const struct adds_watch train_watch = {
 	.step = show_step,
 	.epoch = show_epoch,
 	.validation = show_validation,
+	.ridge = show_ridge,
 	.note = show_note,
 	.stop = stop_asked,
 	.clock = seconds,

@@ -96,6 +96,7 @@ struct reading {
 	float *Z;
 	double *ap, *zero, *d;
 	int threads;
+	const struct adds_ridge_course *course;
 };
 
 static int
@@ -134,6 +135,8 @@ search_reading(double *share, double *sharp, struct adds_ridge_gain *gain, struc
 		if ((rc = adds_read_sigma(&sigma, r->s, r->texts, r->n, r->mean_text, shares[i], err)) < 0)
 			return rc;
 		for (j = 0; j < (r->s->single ? 1 : SHARPNESSES); j++) {
+			if (adds_ridge_stop(r->course))
+				return 1;
 			if ((rc = reading_bound(&bound, &g, r, shares[i], sharpnesses[j], sigma, err)) < 0)
 				return rc;
 			if (bound > best + 1e-9) {
@@ -149,13 +152,14 @@ search_reading(double *share, double *sharp, struct adds_ridge_gain *gain, struc
 
 int
 adds_choose_reading(double *share, double *sharp, struct adds_ridge_gain *gain, const struct adds_tileset *s, const float *texts,
-                    const int8_t *targets, int64_t L, const int32_t *labels, int64_t n, int threads, struct adds_error *err)
+                    const int8_t *targets, int64_t L, const int32_t *labels, int64_t n, int threads,
+                    const struct adds_ridge_course *c, struct adds_error *err)
 {
 	const int64_t D = s->v.cols;
 	float *t = calloc((size_t)((n + 1) * D + s->n * n + 1), sizeof(*t));
 	int8_t *y = malloc((size_t)(s->n * n) + 1);
 	double *ap = malloc((size_t)(3 * n + 1) * sizeof(*ap));
-	struct reading r = { s, t, y, n, t + n * D, t + (n + 1) * D, ap, ap + n, ap + 2 * n, threads };
+	struct reading r = { s, t, y, n, t + n * D, t + (n + 1) * D, ap, ap + n, ap + 2 * n, threads, c };
 	int64_t i, k;
 	int rc;
 
@@ -190,6 +194,7 @@ struct search {
 	int64_t n;
 	double beta;
 	int threads, few, errors;
+	struct adds_ridge_course *course;
 	struct adds_strength *q;
 	uint8_t *listed; /* [L] */
 	double *zero;    /* [L] */
@@ -218,7 +223,7 @@ fit_label_fold(struct adds_ridge_fold *o, const struct search *h, int fold, stru
 			kept[n++] = h->labels[k];
 	rc = adds_fit_init(&f, &o->a, o->Z, o->y, h->texts, h->L, kept, n, h->beta, err);
 	for (l = 0; rc == 0 && f.K && l < LAMBDAS; l++)
-		if ((rc = adds_fit_solve(&f, lambdas[l], 0, err)) == 0)
+		if ((rc = adds_fit_solve(&f, lambdas[l], 0, h->course, err)) == 0)
 			rc = adds_fold_correct(h->H + (l * h->q->folds + fold) * plane(h), o, &f, err);
 	adds_fit_release(&f);
 	free(kept);
@@ -231,6 +236,7 @@ fit_folds(const struct search *h, struct adds_error *err)
 	struct adds_ridge_fold o;
 	int p, f, rc = 0;
 
+	adds_ridge_count(h->course, 0, ADDS_RIDGE_PICTURE_FOLDS * h->q->folds * LAMBDAS);
 	for (p = 0; rc == 0 && p < ADDS_RIDGE_PICTURE_FOLDS; p++) {
 		rc = adds_fold_init(&o, p, h->s, h->Z, h->targets, h->L, h->texts, h->L, h->beta, err);
 		for (f = 0; rc == 0 && f < h->q->folds; f++)
@@ -329,6 +335,8 @@ choose(const struct search *h, double *ap, double *d, float *S, struct adds_erro
 		double bt = -INFINITY, bh = -INFINITY;
 
 		for (r = 0; r < RHOS; r++) {
+			if (adds_ridge_stop(h->course))
+				return 1;
 			if ((rc = bounds(&trained, &held, &gt, &gh, h, l, rhos[r], ap, d, S, err)) < 0)
 				return rc;
 			if (trained > bt) {
@@ -367,9 +375,10 @@ take_plane(const struct search *h, struct adds_error *err)
 
 int
 adds_choose_strength(struct adds_strength *q, const struct adds_tileset *s, const float *Z, const float *texts, const int8_t *targets,
-                     int64_t L, const int32_t *labels, int64_t n, double beta, int threads, struct adds_error *err)
+                     int64_t L, const int32_t *labels, int64_t n, double beta, int threads, struct adds_ridge_course *c,
+                     struct adds_error *err)
 {
-	struct search h = { s, Z, texts, targets, L, s->v.cols, labels, n, beta, threads, 0, 0, q, NULL, NULL, NULL, NULL };
+	struct search h = { s, Z, texts, targets, L, s->v.cols, labels, n, beta, threads, 0, 0, c, q, NULL, NULL, NULL, NULL };
 	double *ap = NULL, *d = NULL;
 	float *S = NULL;
 	int64_t k;

@@ -300,7 +300,7 @@ reorthogonalise(double *norm, struct adds_ridge_fit *f, const double *rs, int st
 }
 
 int
-adds_fit_solve(struct adds_ridge_fit *f, double lambda, int steps, struct adds_error *err)
+adds_fit_solve(struct adds_ridge_fit *f, double lambda, int steps, struct adds_ridge_course *c, struct adds_error *err)
 {
 	const struct backend_ops *ops = f->s->b->ops;
 	const int most = steps && steps < ADDS_RIDGE_STEPS ? steps : ADDS_RIDGE_STEPS;
@@ -313,6 +313,8 @@ adds_fit_solve(struct adds_ridge_fit *f, double lambda, int steps, struct adds_e
 	    (rc = ops->copy(b, f->KP, f->T, err)) < 0)
 		return rc;
 	for (f->steps = 0; f->steps < most && rs[f->steps] > (steps ? 0 : 1e-6 * rs[0]); f->steps++) {
+		if (adds_ridge_stop(c))
+			return 1;
 		if ((rc = adds_fit_operator(f, lambda, err)) < 0 || (rc = ops->dot(b, &x, f->KP, f->Q, err)) < 0)
 			return rc;
 		alpha = rs[f->steps] / x;
@@ -323,6 +325,7 @@ adds_fit_solve(struct adds_ridge_fit *f, double lambda, int steps, struct adds_e
 		if ((rc = ops->axpby(b, f->P, 1, f->R, (float)beta, err)) < 0 || (rc = ops->axpby(b, f->KP, 1, f->T, (float)beta, err)) < 0)
 			return rc;
 	}
+	adds_ridge_count(c, 1, 0);
 	return 0;
 }
 

@@ -25,7 +25,23 @@ struct training {
 	float *Z, *part_Z;    /* [N, L], [part_N, L] */
 	float *out;           /* [N, K]: out-of-fold corrections of trained labels */
 	struct adds_strength q;
+	struct adds_ridge_course course;
 };
+
+int
+adds_ridge_stop(const struct adds_ridge_course *c)
+{
+	return c->watch && c->watch->stop && c->watch->stop(c->watch->to);
+}
+
+void
+adds_ridge_count(struct adds_ridge_course *c, int64_t done, int64_t of)
+{
+	c->done += done;
+	c->of += of;
+	if (c->watch && c->watch->fit)
+		c->watch->fit(c->watch->to, c->done, c->of);
+}
 
 static void
 training_release(struct training *t)
@@ -300,7 +316,7 @@ out_from_fold(struct training *t, int p, const float *texts, struct adds_error *
 
 	if ((rc = adds_fold_init(&o, p, &t->all, t->Z, t->d->targets, t->L, texts, t->K, t->d->beta, err)) == 0 &&
 	    (rc = adds_fit_init(&f, &o.a, o.Z, o.y, t->d->texts, t->L, t->labels, t->K, t->d->beta, err)) == 0 && f.K &&
-	    (rc = adds_fit_solve(&f, t->q.lambda, 0, err)) == 0)
+	    (rc = adds_fit_solve(&f, t->q.lambda, 0, &t->course, err)) == 0)
 		rc = adds_fold_correct(t->out, &o, &f, err);
 	adds_fit_release(&f);
 	adds_fold_release(&o);
@@ -402,11 +418,11 @@ choose_everything(struct training *t, struct adds_error *err)
 
 	if (!t->o->strict_zero_shot &&
 	    (rc = adds_choose_reading(&m->share, &m->sharp, &m->gain_reading, &t->part, t->d->texts, t->part_targets, t->L, t->part_labels,
-	                              t->part_K, t->o->threads, err)) < 0)
+	                              t->part_K, t->o->threads, &t->course, err)) != 0)
 		return rc;
 	if ((rc = read_all(t, err)) < 0 ||
 	    (rc = adds_choose_strength(&t->q, &t->part, t->part_Z, t->d->texts, t->part_targets, t->L, t->part_labels, t->part_K, t->d->beta,
-	                               t->o->threads, err)) < 0)
+	                               t->o->threads, &t->course, err)) != 0)
 		return rc;
 	m->lambda = t->q.lambda;
 	m->rho_trained = t->q.rho_trained;
@@ -417,25 +433,35 @@ choose_everything(struct training *t, struct adds_error *err)
 	return 0;
 }
 
+/* did the search look at everything? */
+static int
+part_is_all(const struct training *t)
+{
+	return t->part_N == t->N && t->part_K == t->K;
+}
+
 static int
 train(struct training *t, const struct adds_vocab *names, struct adds_error *err)
 {
 	struct adds_ridge_fit f = { 0 };
 	int rc;
 
-	if ((rc = choose_part(t, err)) < 0 || (rc = choose_everything(t, err)) < 0)
+	if ((rc = choose_part(t, err)) < 0)
+		return rc;
+	t->course.of = part_is_all(t) ? 1 : 1 + ADDS_RIDGE_PICTURE_FOLDS;
+	if ((rc = choose_everything(t, err)) != 0)
 		return rc;
 	if ((rc = adds_fit_init(&f, &t->all, t->Z, t->d->targets, t->d->texts, t->L, t->labels, t->K, t->d->beta, err)) == 0 &&
-	    (rc = adds_fit_solve(&f, t->m->lambda, t->o->steps, err)) == 0)
+	    (rc = adds_fit_solve(&f, t->m->lambda, t->o->steps, &t->course, err)) == 0)
 		rc = take_fit(t, &f, names, err);
 	adds_fit_release(&f);
-	if (rc < 0)
+	if (rc)
 		return rc;
 	if (!(t->out = floats(t->N * t->K)))
 		return adds_fail(err, ADDS_ENOMEM, "out of memory for %lld scores", (long long)(t->N * t->K));
-	if (t->part_N == t->N && t->part_K == t->K)
+	if (part_is_all(t))
 		out_from_search(t);
-	else if ((rc = out_from_fits(t, err)) < 0)
+	else if ((rc = out_from_fits(t, err)) != 0)
 		return rc;
 	return calibrate(t, err);
 }
@@ -453,6 +479,7 @@ adds_ridge_train(struct adds_ridge **out, struct backend *b, const struct adds_r
 	t.b = b;
 	t.d = data;
 	t.o = options;
+	t.course.watch = options->watch;
 	t.N = data->pictures.n;
 	t.L = data->labels;
 	t.D = data->tokens.cols;

@@ -31,12 +31,20 @@ struct adds_ridge_data {
 	const uint64_t *label_hash;
 };
 
+/* Who watches the training; any function may be NULL. */
+struct adds_ridge_watch {
+	void *to;
+	void (*fit)(void *to, int64_t done, int64_t of); /* regressions: on folds, and on all pictures */
+	int (*stop)(void *to);                           /* asked before each step of them; 1: end, with nothing learnt */
+};
+
 struct adds_ridge_options {
 	int strict_zero_shot;       /* untrained labels keep CLIP's own ranking, whatever the folds say */
 	int64_t select_pictures;    /* at most that many pictures … [10,000] */
 	int64_t select_labels;      /* … and labels serve to choose strengths [512] */
 	int steps;                  /* of conjugate gradients in the fit on all pictures; 0: until the residual is small */
 	int threads;
+	const struct adds_ridge_watch *watch; /* NULL: nobody */
 };
 
 /* what held-out labels and pictures say of a strength */
@@ -68,7 +76,7 @@ struct adds_ridge {
 };
 
 /* Trains. *out is NULL, and the result 0, where there is nothing to learn from:
- * no label with a known positive and a known negative, or fewer than 6 pictures. */
+ * no label with a known positive and a known negative, or fewer than 6 pictures. 1, and *out NULL: told to stop. */
 int adds_ridge_train(struct adds_ridge **out, struct backend *b, const struct adds_ridge_data *data,
                      const struct adds_vocab *names, const struct adds_ridge_options *options, struct adds_error *err);
 void adds_ridge_free(struct adds_ridge *m);

@@ -18,6 +18,16 @@ enum {
 #define ADDS_RIDGE_TAU 1.0
 #define ADDS_RIDGE_TAU_MEAN 0.3
 
+/* ---- ridge.c: how far the training is ---- */
+struct adds_ridge_course {
+	const struct adds_ridge_watch *watch; /* NULL: nobody */
+	int64_t done, of;                     /* fits */
+};
+
+int adds_ridge_stop(const struct adds_ridge_course *c);
+/* So many more fits are done, so many more are to be done. */
+void adds_ridge_count(struct adds_ridge_course *c, int64_t done, int64_t of);
+
 /* ---- tiles.c: pictures as segments of token rows on the device ---- */
 struct adds_tileset {
 	struct backend *b;
@@ -87,8 +97,8 @@ struct adds_ridge_fit { /* one regression on a set of pictures: all that does no
  * Z [n, L], targets [n, L]: host, the rows of s. Release it, also after a failure. */
 int adds_fit_init(struct adds_ridge_fit *f, const struct adds_tileset *s, const float *Z, const int8_t *targets,
                   const float *texts, int64_t L, const int32_t *labels, int64_t n, double beta, struct adds_error *err);
-/* A by conjugate gradients; steps 0: to the residual. */
-int adds_fit_solve(struct adds_ridge_fit *f, double lambda, int steps, struct adds_error *err);
+/* A by conjugate gradients; steps 0: to the residual. 1: told to stop, and A is none. */
+int adds_fit_solve(struct adds_ridge_fit *f, double lambda, int steps, struct adds_ridge_course *c, struct adds_error *err);
 void adds_fit_release(struct adds_ridge_fit *f);
 
 /* w[L, D] (device): what φ − μ is multiplied with to give h for these texts (host [L, D]) */
@@ -140,11 +150,13 @@ struct adds_strength { /* result of the search */
 	struct adds_ridge_gain trained, untrained;
 };
 
+/* both: 1 where they were told to stop */
 int adds_choose_reading(double *share, double *sharp, struct adds_ridge_gain *gain, const struct adds_tileset *s, const float *texts,
-                        const int8_t *targets, int64_t L, const int32_t *labels, int64_t n, int threads, struct adds_error *err);
+                        const int8_t *targets, int64_t L, const int32_t *labels, int64_t n, int threads,
+                        const struct adds_ridge_course *c, struct adds_error *err);
 int adds_choose_strength(struct adds_strength *q, const struct adds_tileset *s, const float *Z, const float *texts,
                          const int8_t *targets, int64_t L, const int32_t *labels, int64_t n, double beta, int threads,
-                         struct adds_error *err);
+                         struct adds_ridge_course *c, struct adds_error *err);
 void adds_strength_release(struct adds_strength *q);
 
 /* ---- calibrate.c ---- */

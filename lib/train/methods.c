@@ -77,11 +77,13 @@ label_hashes(const struct adds_trainer *t)
 	return hash;
 }
 
-/* A ridge of t's trained labels on t's training pictures; *out NULL: nothing to learn from. */
+/* A ridge of t's trained labels on t's training pictures; *out NULL: nothing to learn from. 1: told to stop. */
 static int
 train_ridge(struct adds_ridge **out, struct adds_trainer *t, struct adds_error *err)
 {
-	const struct adds_ridge_options o = { t->o.strict_zero_shot, SELECT_PICTURES, SELECT_LABELS, 0, t->b->threads };
+	const struct adds_ridge_watch watch = { t->watch ? t->watch->to : NULL, t->watch ? t->watch->ridge : NULL,
+		                                t->watch ? t->watch->stop : NULL };
+	const struct adds_ridge_options o = { t->o.strict_zero_shot, SELECT_PICTURES, SELECT_LABELS, 0, t->b->threads, &watch };
 	const int64_t n = t->ntrain, L = t->texts->n;
 	struct adds_ridge_data data = { 0 };
 	uint64_t *pictures = malloc((size_t)(n + 1) * sizeof(*pictures)), *labels = label_hashes(t);
@@ -210,7 +212,7 @@ adds_trainer_ridge(struct adds_trainer *t, struct adds_error *err)
 	char text[512];
 	int rc;
 
-	if ((rc = train_ridge(&t->ridge, t, err)) < 0)
+	if ((rc = train_ridge(&t->ridge, t, err)) != 0)
 		return rc;
 	if (!t->ridge)
 		return note(t, "ridge", "ridge: too few labelled pictures to learn from", err);
@@ -331,12 +333,26 @@ put_rows(float *to, const struct folds *f)
 		memcpy(to + (i * PICTURE_FOLDS + f->fold) * f->L, f->part + i * f->L, (size_t)f->L * sizeof(float));
 }
 
+/* Rank 0 has the ridge of a fold, and the scores of both; 1: told to stop. */
+static int
+ridge_of_fold(struct folds *f, struct adds_trainer *t, struct adds_trainer *sub, struct adds_error *err)
+{
+	struct adds_ridge *ridge = NULL;
+	int rc;
+
+	put_rows(f->decoder, f);
+	if ((rc = train_ridge(&ridge, sub, err)) == 0 && ridge &&
+	    (rc = ridge_logits(ridge, sub, t->train, f->b, f->nb, f->part, NULL, err)) == 0)
+		put_rows(f->ridge, f);
+	adds_ridge_free(ridge);
+	return rc;
+}
+
 /* trains on what is not of fold p, in a run's folder of its own, and scores what is; 1: told to stop */
 static int
 work_fold(struct folds *f, struct adds_trainer *t, struct adds_trainer *sub, struct adds_run *run, struct adds_error *err)
 {
 	struct adds_watch watch = { 0 };
-	struct adds_ridge *ridge = NULL;
 	struct adds_error why;
 	int stopped, older, rc;
 
@@ -348,14 +364,12 @@ work_fold(struct folds *f, struct adds_trainer *t, struct adds_trainer *sub, str
 		return rc;
 	if (stopped)
 		return 1;
-	if ((rc = adds_trainer_logits(sub, sub->decoder, t->train, f->b, f->nb, f->part, err)) < 0 || !run)
+	if ((rc = adds_trainer_logits(sub, sub->decoder, t->train, f->b, f->nb, f->part, err)) < 0)
 		return rc;
-	put_rows(f->decoder, f);
-	if ((rc = train_ridge(&ridge, sub, err)) == 0 && ridge &&
-	    (rc = ridge_logits(ridge, sub, t->train, f->b, f->nb, f->part, NULL, err)) == 0)
-		put_rows(f->ridge, f);
-	adds_ridge_free(ridge);
-	return rc;
+	rc = run ? ridge_of_fold(f, t, sub, err) : 0;
+	stopped = rc > 0;
+	rc = adds_ranks_agree(t->o.ranks, rc < 0 ? rc : 0, &stopped, err);
+	return rc < 0 ? rc : stopped;
 }
 
 static char *

@@ -195,6 +195,7 @@ end_epoch(struct adds_trainer *t, struct adds_error *err)
 	return save_state(t, err);
 }
 
+/* 1: told to stop */
 static int
 epoch_zero(struct adds_trainer *t, struct adds_error *err)
 {
@@ -207,7 +208,7 @@ epoch_zero(struct adds_trainer *t, struct adds_error *err)
 		return rc;
 	if ((rc = journal(t, &m, "zero-shot", err)) < 0 || (rc = save_best(t, t->zero, &m, err)) < 0)
 		return rc;
-	if (t->o.method != ADDS_METHOD_DECODER && (rc = adds_trainer_ridge(t, err)) < 0)
+	if (t->o.method != ADDS_METHOD_DECODER && (rc = adds_trainer_ridge(t, err)) != 0)
 		return rc;
 	return save_state(t, err);
 }
@@ -248,11 +249,12 @@ check_ranks(struct adds_trainer *t, struct adds_error *err)
 	return adds_ranks_agree(t->o.ranks, rc, NULL, err);
 }
 
+/* 1: told to stop, before there is a state */
 static int
 begin(struct adds_trainer *t, int resume, int *older, struct adds_error *why, struct adds_error *err)
 {
 	struct adds_state *s = &t->state;
-	int rc;
+	int rc, stop;
 
 	*older = 0;
 	memset(s, 0, sizeof(*s));
@@ -267,8 +269,11 @@ begin(struct adds_trainer *t, int resume, int *older, struct adds_error *why, st
 		rc = epoch_zero(t, err);
 	else if (t->run && t->o.method != ADDS_METHOD_DECODER)
 		rc = adds_trainer_take_ridge(t, err);
-	if ((rc = adds_ranks_agree(t->o.ranks, rc, NULL, err)) < 0)
+	stop = rc > 0;
+	if ((rc = adds_ranks_agree(t->o.ranks, rc < 0 ? rc : 0, &stop, err)) < 0)
 		return rc;
+	if (stop)
+		return 1;
 	t->has_ridge = t->ridge != NULL;
 	adds_ranks_share(t->o.ranks, &t->has_ridge, sizeof(t->has_ridge));
 	return 0;
@@ -282,6 +287,10 @@ run_all(struct adds_trainer *t, int resume, int *stopped, int *older, struct add
 
 	if ((rc = begin(t, resume, older, why, err)) < 0)
 		return rc;
+	if (rc) {
+		*stopped = 2;
+		return 0;
+	}
 	if (t->o.method == ADDS_METHOD_RIDGE)
 		return t->run ? adds_trainer_finish_ridge(t, err) : 0;
 	while (t->state.epoch < t->o.epochs) {

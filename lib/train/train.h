@@ -76,8 +76,9 @@ struct adds_watch {
 	void (*step)(void *to, const struct adds_step *s);
 	void (*epoch)(void *to, const struct adds_measures *m);
 	void (*validation)(void *to, int64_t done, int64_t of);
+	void (*ridge)(void *to, int64_t done, int64_t of); /* fits of the ridge */
 	void (*note)(void *to, const char *text); /* what a method chose: one line */
-	int (*stop)(void *to);                    /* 1: finish the step, write the state, return */
+	int (*stop)(void *to);                    /* 1: finish the step, write the state, return; a ridge ends unfinished */
 	double (*clock)(void *to);                /* seconds, for save_every */
 };
 
@@ -144,7 +145,8 @@ void adds_trainer_release(struct adds_trainer *t);
 
 /* Trains, from the start, or from the newest state in the run's folder when
  * resume is 1 (without one: from the start). *stopped becomes 1 where watch->stop
- * asked for it, of any rank. older as in adds_state_load. run: NULL on all ranks but
+ * asked for it, of any rank, and 2 where that was while the ridge learnt, before the first state: a run that goes on begins
+ * it anew. older as in adds_state_load. run: NULL on all ranks but
  * rank 0. All ranks fail where one does; ranks->failed says which. */
 int adds_trainer_run(struct adds_trainer *t, struct adds_run *run, const struct adds_watch *watch, int resume,
                      int *stopped, int *older, struct adds_error *why, struct adds_error *err);
@@ -176,7 +178,7 @@ int adds_trainer_evaluate_by(struct adds_trainer *t, adds_score_fn *fn, void *ct
 /* ---- methods.c ---- */
 
 /* Trains the ridge, keeps it as ridge.safetensors, measures it, and makes it
- * the best checkpoint unless zero-shot is better on the validation pictures. */
+ * the best checkpoint unless zero-shot is better on the validation pictures. 1: told to stop, and nothing of it is written. */
 int adds_trainer_ridge(struct adds_trainer *t, struct adds_error *err);
 
 /* Takes ridge.safetensors of a run that goes on. */

@@ -208,7 +208,7 @@ static char name[128];
 static void
 learn(struct world *w, struct backend *b)
 {
-	const struct adds_ridge_options o = { 0, 10000, 512, 0, b->threads };
+	const struct adds_ridge_options o = { 0, 10000, 512, 0, b->threads, NULL };
 	struct adds_ridge_data data = { .pictures = { w->n, w->at }, .labels = w->L, .texts = w->texts, .targets = w->targets, .may = w->may, .beta = 100 };
 	struct mat v = mat_of(NULL, DT_F32, w->n * w->tiles, w->D);
 	struct adds_ridge *m;

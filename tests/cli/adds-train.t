@@ -271,6 +271,18 @@ sh slow.sh 5 TERM int/log.jsonl adds-train $o --epochs 500 -o int f.adds 2>/dev/
 test $? -eq 143 && test -f int/state.safetensors && cat err.slow
 X
 has out '*stopped after step * of *: --resume goes on*'
+mkstream --kind labels --labels 60 --width 32 -o l60.adds
+mkstream --kind features --records 1500 --labels 60 --width 32 --tokens 1 -o r.adds
+for method in ridge both; do
+	t "a signal while the ridge learns: nothing of it is kept, and it begins again (--method $method)" 0 <<X
+r='adds-train --method $method --val-split 0 -t l60.adds'
+[ $method = ridge ] || r="\$r --epochs 1 --batch 500"
+sh slow.sh 1 TERM stop-$method/log.jsonl \$r -o stop-$method r.adds 2>/dev/null
+test \$? -eq 143 && test ! -e stop-$method/ridge.safetensors && test ! -e stop-$method/state.safetensors && cat err.slow &&
+if [ $method = ridge ]; then adds-train -q --resume -o stop-ridge && \$r -q -o learnt r.adds && sh same.sh learnt stop-ridge; fi
+X
+	has out '*adds-train: stopped while the ridge learnt: --resume begins it again'
+done
 t 'a broken newest state: the one before is taken, with a warning' 0 <<'X'
 cp -r whole broken && rm broken/final.safetensors && printf XYZ | dd of=broken/state.safetensors bs=1 seek=3000 conv=notrunc 2>/dev/null
 adds-train --resume -o broken && cmp broken/final.safetensors whole/final.safetensors && cmp broken/log.jsonl whole/log.jsonl

@@ -128,6 +128,16 @@ wait $! && exit 1
 test -f c/state.safetensors && sh ranks 2 adds-train -q --resume -o c && sh same long c
 X
 has err '*'
+t 'a signal while rank 0 fits the ridge: all end, nothing of it is kept, ranks begin it again' 0 <<'X'
+mkstream --kind features --records 1500 --labels 60 --positive 5 --width 16 --tokens 1 -o r.adds
+r='-q -j1 --method ridge -t l.adds'
+sh ranks 2 sh noted $r -o stop r.adds &
+sh await stop 1 && kill -TERM "$(cat pid.0)"
+wait $! && exit 1
+test ! -e stop/ridge.safetensors && test ! -e stop/final.safetensors && sh ranks 2 adds-train -q --resume -o stop &&
+adds-train $r --accumulate 2 -o learnt r.adds && sh same learnt stop
+X
+has err '*'
 t 'more ranks than the run has parts are refused' 1 <<'X'
 rm a/final.safetensors
 sh ranks 3 adds-train -q --resume -o a

@@ -98,7 +98,7 @@ load(struct golden *g, const char *name, int threads)
 	g->data.targets = tensor(g, "targets", NULL);
 	g->data.may = tensor(g, "may", NULL);
 	g->data.beta = (float)adds_message_number(g->m, "beta", 0);
-	g->options = (struct adds_ridge_options){ 0, 10000, 512, 0, threads };
+	g->options = (struct adds_ridge_options){ 0, 10000, 512, 0, threads, NULL };
 	g->names = adds_vocab_new();
 	for (i = 0; i < g->data.labels; i++) {
 		snprintf(label, sizeof(label), "label %d", (int)i);
@@ -263,6 +263,74 @@ START_TEST(a_part_is_enough_to_choose_on)
 }
 END_TEST
 
+struct watched {
+	int64_t asked, stop_at, done, of;
+};
+
+static int
+stop_at(void *to)
+{
+	struct watched *w = to;
+
+	return ++w->asked == w->stop_at;
+}
+
+static void
+fits(void *to, int64_t done, int64_t of)
+{
+	struct watched *w = to;
+
+	ck_assert(done >= w->done && of >= w->of);
+	w->done = done;
+	w->of = of;
+}
+
+/* the ridge of g, watched and stopped at a question; NULL: it was stopped */
+static struct adds_ridge *
+train_watched(struct golden *g, struct watched *w, int64_t at)
+{
+	const struct adds_ridge_watch watch = { w, fits, stop_at };
+	struct adds_ridge *m;
+	struct adds_error err;
+
+	*w = (struct watched){ .stop_at = at };
+	g->options.watch = &watch;
+	ck_assert_int_eq(adds_ridge_train(&m, g->b, &g->data, g->names, &g->options, &err), at ? 1 : 0);
+	ck_assert_int_eq(m == NULL, at != 0);
+	g->options.watch = NULL;
+	return m;
+}
+
+START_TEST(stops_where_it_is_told_to)
+{
+	struct golden g;
+	struct watched w;
+	struct adds_ridge *m, *same;
+	struct adds_error err;
+	int64_t questions, at;
+
+	load(&g, "kin_tiles", 2);
+	g.options.select_pictures = _i ? 90 : 10000; /* with fits of their own for the calibration, and without */
+	ck_assert_int_eq(adds_ridge_train(&m, g.b, &g.data, g.names, &g.options, &err), 0);
+	same = train_watched(&g, &w, 0);
+	ck_assert_mem_eq(m->A, same->A, (size_t)(m->K * m->D) * sizeof(float));
+	ck_assert(m->slope_trained == same->slope_trained && m->slope_untrained == same->slope_untrained);
+	ck_assert_int_eq(w.done, w.of);
+	ck_assert_int_eq(w.of, 3 * 4 * 5 + (_i ? 4 : 1));
+	questions = w.asked;
+	ck_assert_int_gt(questions, w.of);
+	for (at = 1; at < questions; at += questions / 7) {
+		train_watched(&g, &w, at);
+		ck_assert_int_eq(w.asked, at);
+		ck_assert(w.done < w.of || !w.of);
+	}
+	train_watched(&g, &w, questions);
+	adds_ridge_free(m);
+	adds_ridge_free(same);
+	unload(&g);
+}
+END_TEST
+
 Suite *ridge_suite(void);
 
 Suite *
@@ -277,6 +345,7 @@ ridge_suite(void)
 	tcase_add_loop_test(c, same_bits_for_any_threads_and_through_a_file, 0, n - 1); /* the last is large */
 	tcase_add_test(c, strict_zero_shot_keeps_untrained_labels);
 	tcase_add_test(c, a_part_is_enough_to_choose_on);
+	tcase_add_loop_test(c, stops_where_it_is_told_to, 0, 2);
 	suite_add_tcase(s, c);
 	return s;
 }

@@ -182,7 +182,7 @@ drop(struct part *o, const struct photos *p)
 static struct adds_ridge *
 train(const struct photos *p, const struct part *a, const uint8_t *may, int steps)
 {
-	const struct adds_ridge_options o = { 0, 10000, 512, steps, p->b->threads };
+	const struct adds_ridge_options o = { 0, 10000, 512, steps, p->b->threads, NULL };
 	struct adds_ridge_data data = { .tokens = a->tokens, .pictures = { a->n, p->at }, .labels = LABELS, .texts = p->texts, .targets = a->targets, .may = may, .beta = 100 };
 	struct adds_ridge *m;
 	struct adds_error err;
