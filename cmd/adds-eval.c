@@ -212,6 +212,7 @@ score_header(const struct adds_reader *r)
 	}
 	cJSON_AddStringToObject(options, "read", reads[read_way]);
 	cJSON_AddNumberToObject(options, "no-visual-update", no_visual_update);
+	cJSON_AddStringToObject(options, "precision", adds_scorer_precision(scorer) == PREC_BF16 ? "bf16" : "f32");
 	if (context_path) {
 		char hash[65];
 
@@ -377,6 +378,19 @@ open_pictures(struct adds_reader *r)
 	scores.L = texts.n;
 }
 
+/* what the checkpoint makes no use of */
+static void
+check_effect(void)
+{
+	if (!adds_scorer_looks_at_labels(scorer))
+		cmd_refuse("context no-visual-update", "would have no effect: no score of this checkpoint depends on other labels");
+	if (!adds_scorer_reads(scorer))
+		cmd_refuse("read", adds_scorer_calibrated(scorer) ? "would have no effect: a ridge reads the class tokens of all tiles"
+		                                                  : "would have no effect: this checkpoint reads no zero-shot score");
+	if (precision && backend_precision(b, PREC_BF16) != PREC_BF16)
+		warn("this device has no bf16 products: computing in f32");
+}
+
 static void
 open_scorer(void)
 {
@@ -394,8 +408,7 @@ open_scorer(void)
 	if (!(scorer = adds_scorer_open(b, zero_shot ? NULL : checkpoint, &texts, &o, &err)))
 		die("%s", err.msg);
 	check_model(adds_scorer_model(scorer), "the checkpoint is");
-	if (adds_scorer_calibrated(scorer))
-		read_way = ADDS_READ_TILE; /* a ridge was fitted to tiles */
+	check_effect();
 	say("%s", adds_scorer_summary(scorer));
 }
 
@@ -435,6 +448,8 @@ check_options(int to_stdout)
 		usage("-c and --zero-shot exclude each other");
 	if (zero_shot)
 		cmd_refuse("context no-visual-update", "is for a checkpoint's visual branch: --zero-shot has none");
+	if (no_visual_update)
+		cmd_refuse("context", "is for a visual branch that looks at labels: --no-visual-update keeps it from that");
 	if (no_metrics)
 		cmd_refuse(metrics, "is about metrics, and --no-metrics wants none");
 	if (to_stdout && !json_path && !table_path)

@@ -22,6 +22,7 @@ struct adds_scorer {
 	struct adds_decoder *decoder; /* these three NULL or 0: zero-shot */
 	struct adds_ridge *ridge;
 	struct adds_ridge_scorer *ridge_scorer;
+	int looks; /* as it is, does the decoder's visual branch look at labels? */
 	int blended;
 	struct adds_blend blend;
 	char model[80];
@@ -96,6 +97,7 @@ open_decoder(struct adds_scorer *s, const struct adds_message *m, struct adds_er
 	         config->heads, config->prior ? ", zero-shot prior" : "", trained ? adds_vocab_size(trained) : (size_t)0);
 	adds_vocab_free(trained);
 	free(trained_texts);
+	s->looks = config->layers > 1 && !config->no_visual_update;
 	if (s->options.no_visual_update)
 		adds_decoder_freeze_visual(s->decoder);
 	return rc;
@@ -218,6 +220,18 @@ adds_scorer_calibrated(const struct adds_scorer *s)
 	return s->ridge != NULL;
 }
 
+int
+adds_scorer_looks_at_labels(const struct adds_scorer *s)
+{
+	return s->looks && (!s->blended || s->blend.trained > 0 || s->blend.untrained > 0);
+}
+
+enum precision
+adds_scorer_precision(const struct adds_scorer *s)
+{
+	return s->decoder ? backend_precision(s->b, s->options.precision) : PREC_F32;
+}
+
 const char *
 adds_scorer_model(const struct adds_scorer *s)
 {
@@ -263,6 +277,12 @@ static int
 reads_zero_shot(const struct adds_scorer *s)
 {
 	return !s->decoder || adds_decoder_config(s->decoder)->prior || adds_decoder_config(s->decoder)->layers == 0;
+}
+
+int
+adds_scorer_reads(const struct adds_scorer *s)
+{
+	return !s->ridge && reads_zero_shot(s);
 }
 
 static int

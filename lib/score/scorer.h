@@ -33,6 +33,14 @@ const char *adds_scorer_id(const struct adds_scorer *s);
 enum adds_score_kind adds_scorer_kind(const struct adds_scorer *s);
 int adds_scorer_calibrated(const struct adds_scorer *s);
 
+/* Which options change a score: does the visual branch look at labels (context, no_visual_update); is a zero-shot score
+ * read in a way that can be chosen (read)? */
+int adds_scorer_looks_at_labels(const struct adds_scorer *s);
+int adds_scorer_reads(const struct adds_scorer *s);
+
+/* What products are computed in: bf16 is for a decoder, on a device that has it. */
+enum precision adds_scorer_precision(const struct adds_scorer *s);
+
 /* The encoder it was trained on (a fingerprint), or NULL. One sentence that says what it is, for -v. */
 const char *adds_scorer_model(const struct adds_scorer *s);
 const char *adds_scorer_summary(const struct adds_scorer *s);

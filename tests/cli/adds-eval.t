@@ -9,6 +9,9 @@ mkstream --kind scores --records 60 --labels 6 -o scores.adds || exit 1
 mkdir models && for layers in 1 2; do
 	adds-train -qq -t labels.adds --layers $layers --val-split 0 --epochs 1 -o run$layers features.adds && cp run$layers/final.safetensors $layers.st || exit 1
 done
+cp run2/ridge.safetensors ridge.st
+mkstream --kind features --records 40 --labels 6 --tokens 1 -o single.adds
+adds-train -qq -t labels.adds --method decoder --val-split 0 --epochs 1 -o run3 single.adds && cp run3/final.safetensors prior.st || exit 1
 zero='-t labels.adds --zero-shot'
 export zero
 
@@ -55,6 +58,33 @@ t 'a context for zero-shot' 2 <<'X'
 adds-eval --zero-shot --context labels.adds -t labels.adds features.adds >o
 X
 has err 'adds-eval: --context*'
+while read -r options; do
+	t "without effect: $options" 2 <<X
+adds-eval -t labels.adds $options -o o.adds features.adds; rc=\$?; test ! -e o.adds && exit \$rc
+X
+	has err 'adds-eval: --* would have no effect: *'
+done <<'X'
+-c 1.st --context labels.adds
+-c 1.st --no-visual-update
+-c ridge.st --context labels.adds
+-c ridge.st --no-visual-update
+-c ridge.st --read patch
+-c ridge.st --read tile
+-c 2.st --read cls
+X
+t 'a context that is not looked at' 2 <<'X'
+adds-eval -t labels.adds -c 2.st --context labels.adds --no-visual-update features.adds
+X
+has err 'adds-eval: --context *--no-visual-update*'
+t 'a prior is read as --read says' 0 <<'X'
+for read in cls tile patch; do adds-eval -t labels.adds -c prior.st --read $read --no-metrics -o $read.p features.adds && adds-cat --npy $read.npy $read.p || exit; done
+! cmp -s tile.npy patch.npy
+X
+t 'the provenance has what scores hang on' 0 <<'X'
+adds-eval -t labels.adds -c 2.st --no-metrics -o o.adds features.adds && adds-cat --jsonl o.adds | head -1
+X
+has out '*"program":"adds-eval"*'
+has out '*"precision":"f32"*'
 t 'a checkpoint with one bit flipped' 1 <<'X'
 . "$top/tests/cli/usual.sh"; cp 2.st bad.st && flip bad.st $(($(wc -c <2.st) - 777)) && ! cmp -s 2.st bad.st && adds-eval -t labels.adds -c bad.st -o bad.adds features.adds; rc=$?; ls bad.adds; exit $rc
 X
