@@ -177,54 +177,57 @@ by_number(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* the numbers of a file, sorted */
-static uint64_t *
-rows_read(const char *path, size_t *n)
+/* of --rows FILE, once it was read: its numbers, sorted, and the SHA-256 of its bytes */
+static struct {
+	const char *path;
+	uint64_t *row;
+	size_t n;
+	char hash[65];
+} listed;
+
+static void
+rows_read(const char *path)
 {
 	size_t len, cap = 0;
-	char *text = cat_need_ptr(adds_read_file(path, (size_t)1 << 30, &len, &cat_err)), *p = text, *end;
-	uint64_t *list = NULL;
+	char *text, *p, *end;
 
-	for (*n = 0; *(p += strspn(p, " \t\r\n"));) {
-		if (*n == cap && !(list = realloc(list, (cap = cap ? 2 * cap : 1024) * sizeof(*list))))
+	if (listed.path == path)
+		return;
+	listed.path = path;
+	p = text = cat_need_ptr(adds_read_file(path, (size_t)1 << 30, &len, &cat_err));
+	adds_sha256_hex(listed.hash, text, len);
+	while (*(p += strspn(p, " \t\r\n"))) {
+		if (listed.n == cap && !(listed.row = realloc(listed.row, (cap = cap ? 2 * cap : 1024) * sizeof(*listed.row))))
 			die("out of memory");
-		list[*n] = strtoull(p, &end, 10);
+		listed.row[listed.n] = strtoull(p, &end, 10);
 		if (end == p || *p == '-')
 			die("%s: byte %zu: a row number was expected", path, (size_t)(p - text));
-		++*n;
+		listed.n++;
 		p = end;
 	}
 	free(text);
-	if (*n)
-		qsort(list, *n, sizeof(*list), by_number);
-	return list;
+	if (listed.n)
+		qsort(listed.row, listed.n, sizeof(*listed.row), by_number);
 }
-
-static uint64_t *listed_rows; /* of --rows FILE */
-static size_t nlisted;
 
 int
 cat_row_chosen(const char *rows, uint64_t row)
 {
-	static const char *read;
 	long long v[3];
 
 	if (!rows)
 		return 1;
 	if (rows_slice(rows, v))
 		return (long long)row >= v[0] && (long long)row < v[1] && ((long long)row - v[0]) % v[2] == 0;
-	if (read != rows) {
-		listed_rows = rows_read(rows, &nlisted);
-		read = rows;
-	}
-	return nlisted && bsearch(&row, listed_rows, nlisted, sizeof(row), by_number) != NULL;
+	rows_read(rows);
+	return listed.n && bsearch(&row, listed.row, listed.n, sizeof(row), by_number) != NULL;
 }
 
 void
 cat_rows_check(const char *rows, uint64_t total)
 {
-	if (nlisted && listed_rows[nlisted - 1] >= total)
-		die("%s: there is no row %llu: there are %llu, counted from 0", rows, (unsigned long long)listed_rows[nlisted - 1],
+	if (listed.n && listed.row[listed.n - 1] >= total)
+		die("%s: there is no row %llu: there are %llu, counted from 0", rows, (unsigned long long)listed.row[listed.n - 1],
 		    (unsigned long long)total);
 }
 
@@ -308,6 +311,7 @@ cJSON *
 cat_choice(const struct cat_options *o)
 {
 	static const char *const kinds[] = { "picture", "label", "error", "other" };
+	long long slice[3];
 	cJSON *choice;
 
 	if (!cat_selective(o))
@@ -317,8 +321,13 @@ cat_choice(const struct cat_options *o)
 		cJSON_AddNumberToObject(choice, "head", (double)o->head);
 	if (o->paths.n)
 		cJSON_AddItemToObject(choice, "path", cJSON_CreateStringArray(o->paths.item, (int)o->paths.n));
-	if (o->rows)
-		cJSON_AddStringToObject(choice, "rows", strchr(o->rows, ':') ? o->rows : "a list");
+	if (o->rows && rows_slice(o->rows, slice)) {
+		cJSON_AddStringToObject(choice, "rows", o->rows);
+	} else if (o->rows) {
+		rows_read(o->rows);
+		cJSON_AddStringToObject(choice, "rows", "a list");
+		cJSON_AddStringToObject(choice, "rows_sha256", listed.hash);
+	}
 	if (o->only)
 		cJSON_AddStringToObject(choice, "only", kinds[o->only - 1]);
 	return choice;

@@ -68,6 +68,12 @@ test "$(adds-cat --only error features.adds | grep -c ERROR)" -eq 7 && test "$(a
 printf '3 1\n' >rows && adds-cat --rows rows features.adds
 X
 has out '2*     1  00001.jpg*     3  00003.jpg*end: *'
+t 'the provenance tells one list of rows from another' 0 <<'X'
+printf '3 1\n' >rows && printf '3 2\n' >others && adds-cat --rows rows -o a.adds features.adds && adds-cat --rows others -o b.adds features.adds &&
+adds-cat --jsonl a.adds | head -1 | grep -c "\"rows\":\"a list\",\"rows_sha256\":\"$(sha256sum rows | cut -d' ' -f1)\"" &&
+adds-cat --jsonl b.adds | head -1 | grep -c "\"rows_sha256\":\"$(sha256sum others | cut -d' ' -f1)\"" && adds-cat --rows 1:3 -o c.adds features.adds && adds-cat --jsonl c.adds | head -1 | grep -c '"rows":"1:3"}'
+X
+has out '1?1?1'
 t 'a level changes the bytes, not the records' 0 <<'X'
 adds-cat --level 9 -o l9.adds features.adds && adds-cat l9.adds | tail -n +2 >a && adds-cat features.adds | tail -n +2 >b && cmp a b
 X
