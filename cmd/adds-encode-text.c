@@ -451,6 +451,7 @@ main(int argc, char **argv)
 		prepare(&j);
 	if (adds_labels_read(&labels, cmd_input(in), &err) < 0)
 		die("%s", err.msg);
+	cmd_warn_lines(labels.warnings);
 	if (show_tokens)
 		show(&labels);
 	else

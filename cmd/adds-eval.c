@@ -531,6 +531,7 @@ main(int argc, char **argv)
 
 	/* work */
 	errors = labels_path ? evaluate(r, to_stdout) : measure_scores(r);
+	cmd_warn_lines(adds_reader_warnings(r));
 	adds_reader_close(r);
 	cmd_exit(errors && strict ? CMD_FAILED : CMD_DONE);
 }

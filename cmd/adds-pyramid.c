@@ -363,8 +363,7 @@ run(struct adds_settings *s, const char *input)
 		adds_writer_abort(f.out);
 		die("%s", err.msg);
 	}
-	if (adds_reader_warnings(f.in))
-		warn("%s", adds_reader_warnings(f.in));
+	cmd_warn_lines(adds_reader_warnings(f.in));
 	finish(&f);
 	adds_current_free(f.current);
 	adds_cache_close(f.cache);

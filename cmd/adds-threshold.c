@@ -290,6 +290,7 @@ main(int argc, char **argv)
 	if (!(r = adds_reader_open_kind(cmd_input(in ? in : "-"), 1u << ADDS_KIND_SCORES, &err)))
 		die("%s", err.msg);
 	failed = applying ? apply(r) : fit(r) && strict;
+	cmd_warn_lines(adds_reader_warnings(r));
 	adds_reader_close(r);
 	cmd_exit(failed ? CMD_FAILED : CMD_DONE);
 }

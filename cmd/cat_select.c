@@ -99,23 +99,12 @@ cat_name(const struct cat_source *s)
 }
 
 static void
-warn_lines(const char *lines)
-{
-	while (lines && *lines) {
-		const size_t n = strcspn(lines, "\n");
-
-		warn("%.*s", (int)n, lines);
-		lines += n + (lines[n] == '\n');
-	}
-}
-
-static void
 close_file(struct cat_source *s)
 {
 	const struct adds_message *end = adds_reader_end(s->r);
 	const cJSON *list, *item;
 
-	warn_lines(adds_reader_warnings(s->r));
+	cmd_warn_lines(adds_reader_warnings(s->r));
 	if (end && !s->end) {
 		s->end = cat_need_ptr(adds_message_copy(end, &cat_err));
 	} else if (end) {

@@ -68,8 +68,7 @@ verify(const char *path)
 	errors = adds_message_number(adds_reader_end(r), "errors", 0);
 	printf("%s: %s, %.0f %s, %.0f %s: sound, %s\n", adds_reader_name(r), kind, records, ADDS_PLURAL(records, "record", "records"),
 	       errors, ADDS_PLURAL(errors, "error", "errors"), tables[table]);
-	if (adds_reader_warnings(r))
-		warn("%s", adds_reader_warnings(r));
+	cmd_warn_lines(adds_reader_warnings(r));
 	adds_reader_close(r);
 	return 0;
 }

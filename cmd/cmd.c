@@ -148,6 +148,17 @@ warn(const char *fmt, ...)
 }
 
 void
+cmd_warn_lines(const char *lines)
+{
+	while (lines && *lines) {
+		const size_t n = strcspn(lines, "\n");
+
+		warn("%.*s", (int)n, lines);
+		lines += n + (lines[n] == '\n');
+	}
+}
+
+void
 say(const char *fmt, ...)
 {
 	va_list ap;

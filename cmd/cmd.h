@@ -49,6 +49,9 @@ __attribute__((format(printf, 1, 2), noreturn)) void usage(const char *fmt, ...)
 __attribute__((format(printf, 1, 2))) void warn(const char *fmt, ...);
 __attribute__((format(printf, 1, 2))) void say(const char *fmt, ...); /* only with -v */
 
+/* A warning for each line (those of adds_reader_warnings); NULL: none. */
+void cmd_warn_lines(const char *lines);
+
 /* Ends the program if a binary stream would be read from, or written to, a
  * terminal; returns path. */
 const char *cmd_input(const char *path);

@@ -225,10 +225,9 @@ memory_of(const struct train_args *a)
 static void
 warn_about(const struct adds_dataset *d)
 {
-	const char *name = adds_reader_name(d->reader), *warnings = adds_reader_warnings(d->reader);
+	const char *name = adds_reader_name(d->reader);
 
-	if (warnings)
-		warn("%s", warnings);
+	cmd_warn_lines(adds_reader_warnings(d->reader));
 	if (d->map.ignored)
 		warn("%s: %zu %s not in the label stream and ignored: %s%s", name, d->map.ignored,
 		     ADDS_PLURAL(d->map.ignored, "label of the pictures is", "labels of the pictures are"), d->map.first, d->map.ignored > 3 ? ", ..." : "");

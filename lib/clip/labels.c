@@ -66,6 +66,8 @@ read_stream(struct adds_labels *l, struct input *in, struct adds_error *err)
 	else if (fstat(in->fd, &st) < 0 || !S_ISREG(st.st_mode))
 		while ((rc = adds_reader_read(r, &m, err)) > 0)
 			continue;
+	if (rc == 0 && adds_reader_warnings(r) && !(l->warnings = strdup(adds_reader_warnings(r))))
+		rc = adds_fail(err, ADDS_ENOMEM, "out of memory");
 	adds_reader_close(r);
 	if (rc == 0 && adds_vocab_size(l->vocab) == 0)
 		rc = adds_fail(err, ADDS_EFORMAT, "%s: the stream has no vocabulary: its pictures have no labels", in->name);
@@ -294,6 +296,7 @@ adds_labels_release(struct adds_labels *l)
 	for (i = 0; l->own && i < adds_vocab_size(l->vocab); i++)
 		free(l->own[i]);
 	free(l->own);
+	free(l->warnings);
 	adds_vocab_free(l->vocab);
 	*l = (struct adds_labels){ 0 };
 }

@@ -15,6 +15,7 @@ struct adds_labels {
 	/* [labels], or NULL: of each label the prompts that its line gave, one behind
 	 * the other, each with its NUL, an empty one behind the last; NULL: none */
 	char **own;
+	char *warnings; /* of a stream's reader, a line each; NULL: none */
 };
 
 /* path: "-" is standard input. What it is, is told by its first bytes: a zstd frame

@@ -41,6 +41,10 @@ t 'a pipe that breaks off' 1 <<'X'
 head -c 3000 features.adds | adds-encode-text --show-tokens
 X
 has err 'adds-encode-text: <stdin>: *ends early*'
+t 'joined streams of different precision, through a pipe, are told' 0 <<'X'
+mkstream --kind features --records 3 --labels 5 --precision bf16 -o bf16.adds && cat features.adds bf16.adds | adds-encode-text --show-tokens - >o
+X
+has err 'adds-encode-text: <stdin>: joined streams were computed in different precision: "f32" and "bf16"'
 t 'a stream without a vocabulary' 1 <<'X'
 mkstream --kind index --records 3 --labels 0 -o none.adds; adds-encode-text --show-tokens none.adds
 X

@@ -85,6 +85,11 @@ adds-eval -t labels.adds -c 2.st --no-metrics -o o.adds features.adds && adds-ca
 X
 has out '*"program":"adds-eval"*'
 has out '*"precision":"f32"*'
+t 'joined streams of different precision are told' 0 <<'X'
+mkstream --kind features --records 3 --labels 6 --tokens 5 --precision bf16 -o bf16.adds && cat features.adds bf16.adds | adds-eval $zero >s.adds &&
+mkstream --kind scores --records 3 --labels 6 --precision bf16 -o bf16.s && cat scores.adds bf16.s | adds-eval >table
+X
+has err 'adds-eval: <stdin>: joined streams were computed in different precision: "f32" and "bf16"?adds-eval: <stdin>: *precision*'
 t 'a checkpoint with one bit flipped' 1 <<'X'
 . "$top/tests/cli/usual.sh"; cp 2.st bad.st && flip bad.st $(($(wc -c <2.st) - 777)) && ! cmp -s 2.st bad.st && adds-eval -t labels.adds -c bad.st -o bad.adds features.adds; rc=$?; ls bad.adds; exit $rc
 X

@@ -245,6 +245,13 @@ cd in && adds-threshold --top 1 --ledger l --format txt scores.adds && echo new 
 X
 has out new
 has err '*1 file was changed*'
+mkstream --kind scores --records 3 --labels 6 --precision bf16 -o bf16.adds || exit 1
+for how in '--fit f1' '--top 1'; do
+	t "joined streams of different precision are told: $how" 0 <<X
+cat scores.adds bf16.adds | adds-threshold $how -o o
+X
+	has err 'adds-threshold: <stdin>: joined streams were computed in different precision: *'
+done
 t 'a ledger that a killed run left in the middle of a line' 0 <<'X'
 cd in && adds-threshold --top 1 --ledger l --format txt scores.adds && printf '{"before":null,"fi' >>l && adds-threshold --top 2 --ledger l --format txt scores.adds &&
 adds-threshold --undo l && ls *.txt 2>/dev/null | wc -l; rm l

@@ -133,7 +133,9 @@ json_of(enum adds_kind k)
 		         model, precision);
 		break;
 	case ADDS_KIND_SCORES:
-		snprintf(text, sizeof(text), "\"calibrated\":1,\"checkpoint\":\"%s\",\"score\":\"logit\"", model);
+		snprintf(text, sizeof(text), "\"calibrated\":1,\"checkpoint\":\"%s\"%s%s%s,\"score\":\"logit\"", model,
+		         strcmp(precision, "f32") ? ",\"precision\":\"" : "", strcmp(precision, "f32") ? precision : "",
+		         strcmp(precision, "f32") ? "\"" : "");
 		break;
 	default:
 		return "";
