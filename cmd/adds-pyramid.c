@@ -286,8 +286,10 @@ finish(struct adds_forward *f)
 
 	if (f->kept)
 		adds_writer_abort(f->out);
-	else if (adds_writer_finish(f->out, NULL, &err) < 0)
+	else if (adds_writer_finish(f->out, NULL, &err) < 0) {
+		adds_current_free(f->current);
 		die("%s", err.msg);
+	}
 	if (f->current && !f->kept && adds_current_finish(f->current, f->errors, &err) < 0)
 		warn("%s", err.msg);
 	if (trouble)

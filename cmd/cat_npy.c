@@ -20,7 +20,8 @@ static const struct {
 	/* clang-format on */
 };
 enum { TYPES = sizeof(types) / sizeof(*types),
-       PREFIX = 10 };
+       PREFIX = 10,
+       MAX_HEAD = 65536 };
 
 static const char *
 value_of(const char *head, const char *key, const char *path)
@@ -79,7 +80,7 @@ head_of(const unsigned char *p, size_t n, size_t *len, const char *path)
 	*len = p[8] | (size_t)p[9] << 8;
 	if (p[6] > 1)
 		*len |= (size_t)p[10] << 16 | (size_t)p[11] << 24;
-	if (*len > n - at || *len > 65536)
+	if (*len > n - at || *len > MAX_HEAD)
 		die("%s: a .npy file that ends inside its header", path);
 	return at;
 }
@@ -108,8 +109,8 @@ cat_npy_open(struct cat_npy *a, const char *path)
 	const int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct stat st;
 	const unsigned char *p;
+	char head[MAX_HEAD + 1];
 	size_t at, len;
-	char *head;
 
 	memset(a, 0, sizeof(*a));
 	if (fd < 0 || fstat(fd, &st) < 0)
@@ -122,13 +123,12 @@ cat_npy_open(struct cat_npy *a, const char *path)
 	close(fd);
 	p = a->map;
 	at = head_of(p, a->mapped, &len, path);
-	head = cmd_alloc(len + 1, 1);
 	memcpy(head, p + at, len);
+	head[len] = '\0';
 	if (strncmp(value_of(head, "fortran_order", path), "False", 5) != 0)
 		die("%s: in Fortran order: save numpy.ascontiguousarray(x) instead", path);
 	read_descr(a, value_of(head, "descr", path), path);
 	read_shape(a, value_of(head, "shape", path), path);
-	free(head);
 	a->data = p + at + len;
 	check_size(a, a->mapped - at - len, path);
 }

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../lib/stream/output.h"
 #include "cmd.h"
 
 int cmd_quiet, cmd_verbose;
@@ -91,6 +92,8 @@ cmd_seconds(void)
 __attribute__((noreturn)) static void
 end(int status)
 {
+	if (status != CMD_DONE)
+		adds_output_abandon();
 	if (cmd_at_end)
 		cmd_at_end(status);
 	exit(status);

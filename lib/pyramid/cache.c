@@ -62,21 +62,40 @@ make_parents(const char *dir, struct adds_error *err)
 }
 
 static int
+write_all(int fd, const void *from, size_t n)
+{
+	const unsigned char *p = from;
+
+	while (n) {
+		const ssize_t put = write(fd, p, n);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put <= 0)
+			return -1;
+		p += put;
+		n -= (size_t)put;
+	}
+	return 0;
+}
+
+static int
 write_tag(const char *dir, struct adds_error *err)
 {
 	char path[PATH_MAX];
-	int fd;
+	int fd, failed;
 
 	snprintf(path, sizeof(path), "%s/CACHEDIR.TAG", dir);
 	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 	if (fd < 0)
 		return errno == EEXIST ? 0 : adds_fail_errno(err, "cannot write into the cache '%s'", dir);
-	if (write(fd, TAG, sizeof(TAG) - 1) < 0) {
-		close(fd);
-		return adds_fail_errno(err, "cannot write into the cache '%s'", dir);
-	}
-	close(fd);
-	return 0;
+	failed = write_all(fd, TAG, sizeof(TAG) - 1) < 0;
+	failed |= close(fd) < 0;
+	if (!failed)
+		return 0;
+	adds_fail_errno(err, "cannot write into the cache '%s'", dir);
+	unlink(path); /* the next run would take it for whole */
+	return ADDS_EIO;
 }
 
 /* the folder and those in it; the 2 × 256 for the first two digits are made when needed */
@@ -388,24 +407,6 @@ adds_cache_get(struct adds_cache *c, const char sha256[65], void *data, size_t s
 		unlink(path);
 	close(fd);
 	return ok;
-}
-
-static int
-write_all(int fd, const void *from, size_t n)
-{
-	const unsigned char *p = from;
-
-	while (n) {
-		const ssize_t put = write(fd, p, n);
-
-		if (put < 0 && errno == EINTR)
-			continue;
-		if (put <= 0)
-			return -1;
-		p += put;
-		n -= (size_t)put;
-	}
-	return 0;
 }
 
 static int

@@ -97,8 +97,10 @@ adds_current_open(struct adds_cache *c, const char *output, const struct adds_me
 	fd = mkstemp(n->temporary);
 	if (fd < 0 || !(n->new = fdopen(fd, "wb"))) {
 		adds_fail_errno(err, "cannot write into the cache '%s'", n->path);
-		if (fd >= 0)
+		if (fd >= 0) {
 			close(fd);
+			unlink(n->temporary);
+		}
 		goto fail;
 	}
 	if (fwrite(&n->now, sizeof(n->now), 1, n->new) == 1)
@@ -190,18 +192,16 @@ adds_current_add(struct adds_current *n, struct adds_note note, struct adds_erro
 int
 adds_current_finish(struct adds_current *n, uint64_t errors, struct adds_error *err)
 {
+	int failed;
+
 	n->now.records = n->added;
 	n->now.errors = errors;
 	if (note_output(&n->now, n->output) < 0)
 		return 0; /* no regular file: nothing to compare next time */
-	if (fseek(n->new, 0, SEEK_SET) < 0 || fwrite(&n->now, sizeof(n->now), 1, n->new) != 1 || fclose(n->new)) {
-		n->new = NULL;
-		adds_fail_errno(err, "cannot write into the cache '%s'", n->path);
-		unlink(n->temporary);
-		return ADDS_EIO;
-	}
+	failed = fseek(n->new, 0, SEEK_SET) < 0 || fwrite(&n->now, sizeof(n->now), 1, n->new) != 1;
+	failed |= fclose(n->new) != 0;
 	n->new = NULL;
-	if (rename(n->temporary, n->path) == 0)
+	if (!failed && rename(n->temporary, n->path) == 0)
 		return 0;
 	adds_fail_errno(err, "cannot write into the cache '%s'", n->path);
 	unlink(n->temporary);

@@ -57,6 +57,7 @@ add(struct list *l, const char *name, int known, const struct stat *st)
 	f->bytes = known ? LINK_BYTES : (uint64_t)st->st_size;
 }
 
+/* l NULL: only what runs long dead have left goes */
 static void
 look_into(struct list *l, const char *folder, int known)
 {
@@ -71,9 +72,9 @@ look_into(struct list *l, const char *folder, int known)
 
 		if (n < NAME || fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
-		if (n == NAME)
+		if (n == NAME && l)
 			add(l, e->d_name, known, &st);
-		else if (st.st_mtim.tv_sec + DEAD < time(NULL))
+		else if (n > NAME && st.st_mtim.tv_sec + DEAD < time(NULL))
 			unlinkat(dirfd(d), e->d_name, 0);
 	}
 	closedir(d);
@@ -89,6 +90,8 @@ look(struct list *l, const char *dir)
 		snprintf(folder, sizeof(folder), "%s/%s/%02x", dir, i < 256 ? "entries" : "known", i % 256);
 		look_into(l, folder, i >= 256);
 	}
+	snprintf(folder, sizeof(folder), "%s/outputs", dir);
+	look_into(NULL, folder, 0);
 }
 
 static int

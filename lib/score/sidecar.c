@@ -435,7 +435,7 @@ undo_one(void *ctx, const struct line *e, struct adds_error *err)
 	struct undo *u = ctx;
 	char *now, hex[65];
 	size_t len;
-	int same;
+	int same, former;
 
 	if (access(path, F_OK) < 0)
 		return 0;
@@ -443,9 +443,10 @@ undo_one(void *ctx, const struct line *e, struct adds_error *err)
 		return err->code;
 	adds_sha256_hex(hex, now, len);
 	same = strcmp(hex, e->sha) == 0;
+	former = e->before && strcmp(now, e->before) == 0; /* a run that was killed before it wrote */
 	free(now);
 	if (!same) {
-		++*u->changed;
+		*u->changed += !former;
 		return 0;
 	}
 	++*u->undone;

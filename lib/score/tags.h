@@ -46,7 +46,8 @@ int adds_sidecars_write(struct adds_sidecars *s, const char *path, const char *p
                         enum adds_sidecar_clash clash, struct adds_error *err);
 
 /* Takes back what a ledger says was written, last first: files that still hold
- * what was written are removed or given their former text; others are left and counted in *changed. */
+ * what was written are removed or given their former text; others are left and counted in *changed, but for those that hold
+ * their former text: a run was killed before it wrote them. */
 int adds_sidecars_undo(const char *ledger, int64_t *undone, int64_t *changed, struct adds_error *err);
 
 #endif

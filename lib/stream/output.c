@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,11 +19,40 @@ struct adds_output {
 	char *temporary; /* its name beside the target */
 	int named;       /* the temporary name exists */
 	int fd, owned, is_file;
+	struct adds_output *next; /* in the list of all that are open */
 };
+
+/* What is open, for adds_output_abandon: a program that ends in the middle leaves no temporary file. */
+static struct adds_output *all;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void
+enlist(struct adds_output *o)
+{
+	pthread_mutex_lock(&lock);
+	o->next = all;
+	all = o;
+	pthread_mutex_unlock(&lock);
+}
+
+static void
+strike_out(const struct adds_output *o)
+{
+	struct adds_output **p;
+
+	pthread_mutex_lock(&lock);
+	for (p = &all; *p; p = &(*p)->next)
+		if (*p == o) {
+			*p = o->next;
+			break;
+		}
+	pthread_mutex_unlock(&lock);
+}
 
 static void
 release(struct adds_output *o)
 {
+	strike_out(o);
 	free(o->path);
 	free(o->target);
 	free(o->temporary);
@@ -119,6 +149,7 @@ adds_output_open(const char *path, struct adds_error *err)
 		return NULL;
 	}
 	o->fd = -1;
+	enlist(o);
 	if (open_any(o) < 0) {
 		adds_fail_errno(err, "%s: cannot write", path);
 		adds_output_abort(o);
@@ -247,21 +278,35 @@ sync_folder(const struct adds_output *o)
 	return rc;
 }
 
-/* under its name, whole: the file was synced before */
 static int
-put_into_place(struct adds_output *o)
+give_name(struct adds_output *o)
 {
 	char self[64];
 
-	if (fsync(o->fd) < 0)
+	if (o->named)
+		return 0;
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", o->fd);
+	if (linkat(AT_FDCWD, self, AT_FDCWD, o->temporary, AT_SYMLINK_FOLLOW) < 0)
 		return -1;
-	if (!o->named) {
-		snprintf(self, sizeof(self), "/proc/self/fd/%d", o->fd);
-		if (linkat(AT_FDCWD, self, AT_FDCWD, o->temporary, AT_SYMLINK_FOLLOW) < 0)
-			return -1;
-		o->named = 1;
-	}
-	if (rename(o->temporary, o->target) < 0)
+	o->named = 1;
+	return 0;
+}
+
+static int
+close_own(struct adds_output *o)
+{
+	const int fd = o->owned ? o->fd : -1;
+
+	o->owned = 0;
+	return fd < 0 ? 0 : close(fd);
+}
+
+/* under its name, whole: the file was synced and closed before, so that whatever can be said against it is said while the
+ * old one is there */
+static int
+put_into_place(struct adds_output *o)
+{
+	if (fsync(o->fd) < 0 || give_name(o) < 0 || close_own(o) < 0 || rename(o->temporary, o->target) < 0)
 		return -1;
 	o->named = 0;
 	return sync_folder(o);
@@ -274,9 +319,8 @@ adds_output_commit(struct adds_output *o, struct adds_error *err)
 
 	if (o->target && !is_current(o) && put_into_place(o) < 0)
 		rc = adds_fail_errno(err, "%s: cannot write", o->path);
-	if (o->owned && close(o->fd) < 0 && rc == 0)
+	if (close_own(o) < 0 && rc == 0)
 		rc = adds_fail_errno(err, "%s: cannot write", o->path);
-	o->owned = 0;
 	adds_output_abort(o);
 	return rc;
 }
@@ -286,9 +330,20 @@ adds_output_abort(struct adds_output *o)
 {
 	if (!o)
 		return;
-	if (o->owned && o->fd >= 0)
-		close(o->fd);
+	close_own(o);
 	if (o->named)
 		unlink(o->temporary);
 	release(o);
+}
+
+void
+adds_output_abandon(void)
+{
+	const struct adds_output *o;
+
+	pthread_mutex_lock(&lock);
+	for (o = all; o; o = o->next)
+		if (o->named)
+			unlink(o->temporary);
+	pthread_mutex_unlock(&lock);
 }

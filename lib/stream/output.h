@@ -34,4 +34,7 @@ int adds_output_commit(struct adds_output *o, struct adds_error *err);
 /* Gives up; the old file stays; frees o. */
 void adds_output_abort(struct adds_output *o);
 
+/* For a program that ends at once: removes the temporary names of all that are still open. */
+void adds_output_abandon(void);
+
 #endif

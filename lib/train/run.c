@@ -440,9 +440,11 @@ adds_run_replace(const char *from, const char *to, char **kept, struct adds_erro
 	moved = rename(to, old) == 0;
 	if (!moved && errno != ENOENT)
 		rc = adds_fail_errno(err, "cannot move '%s' to '%s'", to, old);
-	else if (rename(from, to) < 0)
+	else if (rename(from, to) < 0) {
 		rc = adds_fail_errno(err, "cannot move '%s' to '%s'", from, to);
-	else if (moved) {
+		if (moved && rename(old, to) < 0)
+			adds_fail_in(err, "the former run is now '%s'", old);
+	} else if (moved) {
 		remove_files(old, is_ours);
 		if (rmdir(old) < 0 && errno != ENOENT) {
 			*kept = old;

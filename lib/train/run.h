@@ -77,7 +77,7 @@ int adds_run_spool(const struct adds_run *r, int fd, const char *name, adds_run_
 
 /* Puts the run in from at the place of the run in to (if there is one), whose files are removed.
  * What is no file of a run stays in a folder beside it, "to.old" or with a number behind
- * that, which becomes *kept; else NULL. The caller frees it. */
+ * that, which becomes *kept; else NULL. The caller frees it. Where it fails, to is as it was. */
 int adds_run_replace(const char *from, const char *to, char **kept, struct adds_error *err);
 
 #endif
