@@ -206,15 +206,37 @@ open_output(const struct index_labels *labels)
 	return w;
 }
 
+#define CONVERT "convert it to .jpg, .png or .webp, for example with ImageMagick"
+
 /* Files were named, and none is a picture: who named them meant something else. */
 static int
 nothing_but_others(const struct index_pictures *p, struct adds_error *err)
 {
 	if (p->n || !p->left_out)
 		return 0;
+	if (index_format_of(p->left_out_name) >= 0)
+		return adds_fail(err, ADDS_EARG, "'%s' is of a format that is not read: " CONVERT, p->left_out_name);
 	return adds_fail(err, ADDS_EARG,
 	                 "'%s' is no picture by name (.png .jpg .jpeg .webp): --files-from takes a list of pictures, --tags a vocabulary, --labels labels of pictures",
 	                 p->left_out_name);
+}
+
+/* one warning of all pictures in folders whose formats are not read */
+static void
+report_unread(const struct index_pictures *p)
+{
+	char kinds[32 * INDEX_FORMATS] = "";
+	size_t total = 0, n = 0, i;
+
+	for (i = 0; i < INDEX_FORMATS; i++) {
+		if (!p->unread[i])
+			continue;
+		n += (size_t)snprintf(kinds + n, sizeof(kinds) - n, "%s.%s %zu", total ? ", " : "", index_formats[i], p->unread[i]);
+		total += p->unread[i];
+	}
+	if (total)
+		warn("%zu %s of a format that is not read and left out (%s), the first: '%s': " CONVERT, total,
+		     ADDS_PLURAL(total, "picture is", "pictures are"), kinds, p->unread_name);
 }
 
 /* what was found, or not taken for a picture */
@@ -227,6 +249,7 @@ report_pictures(const struct index_pictures *p)
 	if (p->left_out)
 		warn("%zu named %s by name (.png .jpg .jpeg .webp) and left out, the first: '%s'", p->left_out,
 		     ADDS_PLURAL(p->left_out, "file is no picture", "files are no pictures"), p->left_out_name);
+	report_unread(p);
 	if (!p->n)
 		warn("no picture (.png .jpg .jpeg .webp) was found");
 }
@@ -309,6 +332,7 @@ main(int argc, char **argv)
 	if (adds_writer_finish(w, NULL, &err) < 0)
 		die("%s", err.msg);
 	report_pictures(&pictures);
+	index_report_tables(&labels, &pictures);
 	report(&run);
 	index_kept_free(kept);
 	cmd_exit(strict && run.errors ? CMD_FAILED : CMD_DONE);

@@ -13,7 +13,7 @@
 #include "tagout.h"
 
 static const char *const methods[] = { "f1", "precision", "recall", "balance", "mcut", NULL };
-static const char *const formats[] = { "jsonl", "tsv", "txt", NULL };
+static const char *const formats[] = { "jsonl", "tsv", "txt", "exiftool", NULL };
 
 static struct adds_error err;
 static const char *output = "-", *thresholds_path, *exclude_path, *undo_path;
@@ -41,10 +41,10 @@ static const struct opt opts[] = {
 	OPT_LIST(0, "exclude", "NAME", &excluded_names, "never give this tag; may be given several times"),
 	OPT_STR(0, "exclude-from", "FILE", &exclude_path, "never give these tags, one a line"),
 	OPT_FLAG(0, "no-parents", &no_parents, "a tag does not bring the tags above it in the hierarchy"),
-	OPT_CHOICE(0, "format", "FORM", &out.format, formats, "JSON Lines, tab-separated lines, or a text file beside each picture [jsonl]"),
+	OPT_CHOICE(0, "format", "FORM", &out.format, formats, "JSON Lines, tab-separated lines, a text file beside each picture, or JSON for exiftool -json= [jsonl]"),
 	OPT_FLAG(0, "strict", &strict, "exit 1 if there were error records"),
 	OPT_GROUP("text files beside pictures (--format txt)"),
-	OPT_STR(0, "separator", "TEXT", &out.separator, "between tags [', ']"),
+	OPT_STR(0, "separator", "TEXT", &out.separator, "between tags; \\n is a line end [', ']"),
 	OPT_FLAG(0, "replace-ext", &out.replace_ext, "photo.txt instead of photo.jpg.txt"),
 	OPT_FLAG(0, "append", &out.append, "add to a file that is there already"),
 	OPT_FLAG(0, "overwrite", &out.overwrite, "replace a file that is there already"),
@@ -221,6 +221,22 @@ undo(void)
 	return changed > 0;
 }
 
+/* A shell hands on \n, \r, \t and \\ as they are written. */
+static const char *
+unescape(const char *text)
+{
+	static const char letters[] = "nrt\\", meant[] = "\n\r\t\\";
+	char *const out = cmd_alloc(strlen(text) + 1, 1), *to = out;
+
+	for (; *text; text++) {
+		const char *letter = text[0] == '\\' && text[1] ? strchr(letters, text[1]) : NULL;
+
+		*to++ = letter ? meant[letter - letters] : *text;
+		text += letter != NULL;
+	}
+	return out;
+}
+
 static void
 check_fitting(void)
 {
@@ -248,6 +264,7 @@ check_applying(void)
 		cmd_refuse("separator replace-ext append overwrite ledger", "goes with --format txt");
 	if (strcmp(output, "-") && out.format == TAGOUT_TXT)
 		usage("--format txt writes beside the pictures: there is nothing for -o");
+	out.separator = unescape(out.separator);
 }
 
 static void

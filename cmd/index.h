@@ -41,6 +41,13 @@ struct index_picture {
 	uint8_t beside;
 };
 
+/* Extensions of picture formats that are not read. */
+enum { INDEX_FORMATS = 23 };
+extern const char *const index_formats[INDEX_FORMATS];
+
+/* The place of a name's extension among them, or -1. */
+int index_format_of(const char *name);
+
 /* Finding may run beside the making of records. What is found is put behind the
  * others under the lock; n and item are read under it until all is found. */
 struct index_pictures {
@@ -55,6 +62,8 @@ struct index_pictures {
 	size_t chunk_left;
 	size_t left_out, loops; /* named files that are no pictures by name; links that lead back */
 	const char *left_out_name, *loop_name;
+	size_t unread[INDEX_FORMATS]; /* files in folders that are pictures of other formats, by index_formats */
+	const char *unread_name;      /* the first of them */
 	int failed;
 	struct adds_error err;
 	/* what is asked for */
@@ -117,6 +126,12 @@ struct index_labeller {
 
 void index_labeller_init(struct index_labeller *r, const struct index_labels *l, struct adds_vocab *v, int add);
 void index_labeller_release(struct index_labeller *r);
+
+/* Notes which entries of tables speak of the picture; the first table that does decides: its entry, or NULL. From any thread. */
+const struct adds_table_entry *index_entry(const struct index_labels *l, const struct index_picture *p, const struct adds_table **t);
+
+/* At the end, when all pictures have been looked up: warns of tables, or entries, that speak of none. */
+void index_report_tables(const struct index_labels *l, const struct index_pictures *p);
 
 /* The targets of a picture: 1, or 0 where it has no label file, or an error. */
 int index_label(struct index_labeller *r, const struct index_picture *p, struct adds_error *err);

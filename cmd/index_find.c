@@ -57,6 +57,25 @@ is_picture(const char *name, size_t len)
 	return 0;
 }
 
+/* clang-format off */
+const char *const index_formats[INDEX_FORMATS] = {
+	"heic", "heif", "avif", "jxl", "tif", "tiff", "gif", "bmp", "jp2", /* and those of cameras: */
+	"raw", "dng", "cr2", "cr3", "nef", "nrw", "arw", "orf", "rw2", "raf", "pef", "srw", "3fr", "iiq",
+};
+/* clang-format on */
+
+int
+index_format_of(const char *name)
+{
+	const char *const dot = strrchr(name, '.');
+	int i;
+
+	for (i = 0; dot && dot > name && i < INDEX_FORMATS; i++)
+		if (strcasecmp(dot + 1, index_formats[i]) == 0)
+			return i;
+	return -1;
+}
+
 static char *
 keep(struct index_pictures *p, const char *path, size_t len)
 {
@@ -72,6 +91,16 @@ keep(struct index_pictures *p, const char *path, size_t len)
 	p->chunk += len + 1;
 	p->chunk_left -= len + 1;
 	return copy;
+}
+
+static void
+note_unread(struct walk *w, size_t len, int format)
+{
+	if (format < 0)
+		return;
+	w->p->unread[format]++;
+	if (!w->p->unread_name)
+		w->p->unread_name = keep(w->p, w->path, len);
 }
 
 static void
@@ -269,6 +298,8 @@ visit(struct walk *w, size_t at, const struct listing *l, const struct around *h
 			walk(w, len, here);
 		else if (is_picture(n->text, n->len))
 			add(w->p, w->path, len, w->relative, beside(l, i));
+		else
+			note_unread(w, len, index_format_of(n->text));
 	}
 }
 

@@ -283,20 +283,80 @@ settle(struct index_labeller *r, const char *name, struct adds_error *err)
 	return 1;
 }
 
+const struct adds_table_entry *
+index_entry(const struct index_labels *l, const struct index_picture *p, const struct adds_table **t)
+{
+	const struct adds_table_entry *first = NULL;
+	struct adds_table_entry *e;
+	size_t i;
+
+	for (i = 0; i < l->tables; i++) {
+		if (!(e = adds_table_find(l->table[i], p->path, p->path + p->relative)))
+			continue;
+		if (!__atomic_load_n(&e->used, __ATOMIC_RELAXED))
+			__atomic_store_n(&e->used, 1, __ATOMIC_RELAXED);
+		if (first)
+			continue;
+		first = e;
+		*t = l->table[i];
+	}
+	return first;
+}
+
+/* entries that have labels and spoke of no picture; the first three in names */
+static size_t
+count_unused(const struct adds_table *t, size_t *entries, char *names, size_t size)
+{
+	size_t unused = 0, n = 0, i;
+
+	*entries = 0;
+	names[0] = '\0';
+	for (i = 0; i < t->n; i++) {
+		const struct adds_table_entry *e = &t->entry[i];
+
+		*entries += e->labelled != 0;
+		if (!e->labelled || e->used)
+			continue;
+		if (unused++ < 3)
+			n += (size_t)snprintf(names + n, size - n, "%s'%.100s'", n ? ", " : "", e->key);
+	}
+	return unused;
+}
+
+void
+index_report_tables(const struct index_labels *l, const struct index_pictures *p)
+{
+	size_t n, entries, used = 0, i;
+	char names[512];
+
+	for (i = 0; i < l->tables; i++)
+		used += count_unused(l->table[i], &entries, names, sizeof(names)) < entries;
+	for (i = 0; p->n && i < l->tables; i++) {
+		n = count_unused(l->table[i], &entries, names, sizeof(names));
+		if (!used) {
+			warn("no picture has labels in '%s'%s: it names %s, the first picture is '%s'", l->table[i]->path,
+			     l->tables > 1 ? ", nor in the other tables" : "", *names ? names : "none", p->item[0].path);
+			return;
+		}
+		if (n)
+			warn("'%s': %zu of %zu entries %s no picture: %s%s", l->table[i]->path, n, entries,
+			     ADDS_PLURAL(n, "matches", "match"), names, n > 3 ? ", ..." : "");
+	}
+}
+
 int
 index_label(struct index_labeller *r, const struct index_picture *p, struct adds_error *err)
 {
 	static const unsigned which[] = { INDEX_LONG_JSON, INDEX_SHORT_JSON, INDEX_LONG_TEXT, INDEX_SHORT_TEXT };
-	const struct adds_table_entry *e;
+	const struct adds_table *t = NULL;
+	const struct adds_table_entry *const e = index_entry(r->l, p, &t);
 	char path[4096];
 	size_t i;
 	int rc;
 
-	for (i = 0; i < r->l->tables; i++) {
-		if (!(e = adds_table_find(r->l->table[i], p->path, p->path + p->relative)))
-			continue;
-		rc = adds_table_statement(&r->statement, r->l->table[i], e, err);
-		return rc < 0 ? rc : settle(r, r->l->table[i]->path, err);
+	if (e) {
+		rc = adds_table_statement(&r->statement, t, e, err);
+		return rc < 0 ? rc : settle(r, t->path, err);
 	}
 	for (i = 0; i < sizeof(which) / sizeof(*which); i++) {
 		if ((rc = read_beside(r, p, which[i], path, sizeof(path), err)) < 0)

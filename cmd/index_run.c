@@ -159,6 +159,16 @@ look_at(struct maker *m, const struct index_picture *p, struct stat *st, struct 
 	return index_read(&m->image, p->path, MAX_PICTURE, 0, err);
 }
 
+/* A picture that is not labelled here, of another part or one that cannot be read: the tables speak of it all the same. */
+static void
+pass_over(const struct index_run *run, const struct index_picture *p)
+{
+	const struct adds_table *t;
+
+	if (!run->kept)
+		index_entry(run->labels, p, &t);
+}
+
 static int
 add_picture(struct maker *m, struct block *b, size_t i, struct adds_error *err)
 {
@@ -170,13 +180,19 @@ add_picture(struct maker *m, struct block *b, size_t i, struct adds_error *err)
 	struct stat st;
 	int rc;
 
-	if (!run->by_content && !taken(run, by_path))
+	if (!run->by_content && !taken(run, by_path)) {
+		pass_over(run, p);
 		return 0;
+	}
 	rc = look_at(m, p, &st, err);
-	if (run->by_content && !taken(run, rc < 0 ? by_path : XXH64(m->image.p, m->image.len, run->seed)))
+	if (run->by_content && !taken(run, rc < 0 ? by_path : XXH64(m->image.p, m->image.len, run->seed))) {
+		pass_over(run, p);
 		return 0;
-	if (rc < 0)
+	}
+	if (rc < 0) {
+		pass_over(run, p);
 		return fail(b, p, "read", run->stop_pictures, err);
+	}
 	rc = run->kept ? index_recall(run->kept, b->number * m->pool->per_block + i, &m->recalled, err) : index_label(&m->labeller, p, err);
 	if (rc < 0)
 		return fail(b, p, "label", run->stop_labels, err);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * tagout.c - tags of pictures in three forms */
+ * tagout.c - tags of pictures in four forms */
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "../lib/label/hierarchy.h"
 #include "../lib/score/tags.h"
 #include "../lib/stream/json.h"
 #include "../lib/stream/output.h"
@@ -22,9 +23,11 @@ struct tagout {
 	char *lines; /* … and where they are gathered */
 	size_t size;
 	struct adds_sidecars *sidecars;
-	char *text; /* of one sidecar */
-	size_t text_room;
+	const char **tag; /* [L] room: the tags of one sidecar */
 	int kept;
+	/* for ExifTool: pictures written, those whose path is no UTF-8, and the first of these */
+	size_t pictures, unnamed;
+	char first_unnamed[256];
 };
 
 static struct adds_error err;
@@ -76,6 +79,7 @@ tagout_open(const char *output, const struct tagout_options *options, const stru
 	if (options->format == TAGOUT_TXT) {
 		if (!(t->sidecars = adds_sidecars_open(options->ledger, &err)))
 			die("%s", err.msg);
+		t->tag = cmd_alloc(adds_vocab_size(h->labels), sizeof(*t->tag));
 		return t;
 	}
 	t->out = open_output(output);
@@ -203,6 +207,39 @@ put_tsv(struct tagout *t, const struct adds_record *rec, const int32_t *rows, in
 	}
 }
 
+/* One element of the array that exiftool -json= imports. Without tags it has no Subject, and ExifTool leaves the file's own. */
+static void
+put_exiftool(struct tagout *t, const struct adds_record *rec, const int32_t *rows, int64_t n)
+{
+	int64_t i;
+
+	if (!adds_utf8_valid(rec->path, rec->path_len)) {
+		if (t->unnamed++ == 0)
+			snprintf(t->first_unnamed, sizeof(t->first_unnamed), "%.*s", (int)rec->path_len, rec->path);
+		return;
+	}
+	fputs(t->pictures++ ? ",\n{\"SourceFile\":" : "[\n{\"SourceFile\":", t->f);
+	put_string(t->f, rec->path, rec->path_len);
+	for (i = 0; i < n; i++) {
+		const char *name = adds_vocab_name(t->h->labels, (size_t)rows[i]);
+
+		fputs(i ? "," : ",\"Subject\":[", t->f);
+		put_string(t->f, name, strlen(name));
+	}
+	fputs(n ? "]}" : "}", t->f);
+}
+
+static void
+end_exiftool(struct tagout *t)
+{
+	fputs(t->pictures ? "\n]\n" : "[]\n", t->f);
+	if (!t->unnamed)
+		return;
+	warn("%zu %s no UTF-8, which JSON needs, and left out, the first: '%s'", t->unnamed,
+	     ADDS_PLURAL(t->unnamed, "path is", "paths are"), t->first_unnamed);
+	t->kept = 1;
+}
+
 /* photo.jpg -> photo.jpg.txt, or photo.txt */
 static void
 sidecar_name(char out[PATH_MAX], const struct tagout *t, const struct adds_record *rec)
@@ -226,25 +263,15 @@ put_txt(struct tagout *t, const struct adds_record *rec, const int32_t *rows, in
 {
 	const enum adds_sidecar_clash clash = t->options.append ? ADDS_SIDECAR_APPEND : t->options.overwrite ? ADDS_SIDECAR_REPLACE
 	                                                                                                     : ADDS_SIDECAR_KEEP;
-	const size_t sep = strlen(t->options.separator);
 	char name[PATH_MAX], picture[PATH_MAX];
-	size_t need = 2, at = 0;
 	int64_t i;
 	int rc;
 
 	for (i = 0; i < n; i++)
-		need += strlen(adds_vocab_name(t->h->labels, (size_t)rows[i])) + sep;
-	if (need > t->text_room) {
-		free(t->text);
-		t->text = cmd_alloc(t->text_room = 2 * need, 1);
-	}
-	for (i = 0; i < n; i++)
-		at += (size_t)snprintf(t->text + at, t->text_room - at, "%s%s", i ? t->options.separator : "",
-		                       adds_vocab_name(t->h->labels, (size_t)rows[i]));
-	snprintf(t->text + at, t->text_room - at, "\n");
+		t->tag[i] = adds_vocab_name(t->h->labels, (size_t)rows[i]);
 	sidecar_name(name, t, rec);
 	snprintf(picture, sizeof(picture), "%.*s", (int)rec->path_len, rec->path);
-	rc = adds_sidecars_write(t->sidecars, name, picture, t->text, t->options.separator, clash, &err);
+	rc = adds_sidecars_write(t->sidecars, name, picture, t->tag, (size_t)n, t->options.separator, clash, &err);
 	if (rc == ADDS_EMISMATCH) {
 		warn("%s", err.msg);
 		t->kept = 1;
@@ -252,10 +279,12 @@ put_txt(struct tagout *t, const struct adds_record *rec, const int32_t *rows, in
 		die("%s", err.msg);
 }
 
+typedef void put_fn(struct tagout *, const struct adds_record *, const int32_t *, int64_t);
+
 void
 tagout_picture(struct tagout *t, const struct adds_record *rec, const int32_t *rows, int64_t n)
 {
-	static void (*const put[])(struct tagout *, const struct adds_record *, const int32_t *, int64_t) = { put_jsonl, put_tsv, put_txt };
+	static put_fn *const put[] = { put_jsonl, put_tsv, put_txt, put_exiftool };
 
 	put[t->options.format](t, rec, rows, n);
 	if (t->out)
@@ -280,8 +309,10 @@ tagout_error(struct tagout *t, const struct adds_record *rec)
 int
 tagout_close(struct tagout *t)
 {
-	const int kept = t->kept;
+	int kept;
 
+	if (t->options.format == TAGOUT_EXIFTOOL)
+		end_exiftool(t);
 	if (t->out) {
 		pass_on(t, 1);
 		fclose(t->f);
@@ -289,7 +320,8 @@ tagout_close(struct tagout *t)
 		commit_output(t->out);
 	}
 	adds_sidecars_close(t->sidecars);
-	free(t->text);
+	kept = t->kept;
+	free(t->tag);
 	free(t);
 	return kept;
 }

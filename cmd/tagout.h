@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * tagout.h - tags of pictures as JSON Lines, as tab-separated lines, or as
- * text files beside the pictures. Part of adds-threshold. */
+ * tagout.h - tags of pictures as JSON Lines, as tab-separated lines, as text files beside
+ * the pictures, or as JSON that ExifTool imports. Part of adds-threshold. */
 #ifndef TAGOUT_H
 #define TAGOUT_H
 
@@ -10,6 +10,7 @@ enum {
 	TAGOUT_JSONL,
 	TAGOUT_TSV,
 	TAGOUT_TXT,
+	TAGOUT_EXIFTOOL,
 };
 
 struct tagout_options {
@@ -27,7 +28,7 @@ struct tagout *tagout_open(const char *output, const struct tagout_options *opti
 void tagout_picture(struct tagout *t, const struct adds_record *rec, const int32_t *rows, int64_t n);
 void tagout_error(struct tagout *t, const struct adds_record *rec);
 
-/* Returns 1 if a text file was kept from being written, else 0. */
+/* Returns 1 if a picture could not be given its tags (its text file is somebody else's, its path no JSON), else 0. */
 int tagout_close(struct tagout *t);
 
 /* A whole text, and a newline if it does not end in one, into a file, written aside and renamed, or to standard output. */

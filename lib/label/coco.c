@@ -69,6 +69,13 @@ next_key(struct coco *c, struct adds_error *err)
 	return token < 0 ? token : token == ADDS_TOKEN_KEY;
 }
 
+/* a key that has been met before in its object */
+static int
+twice(const struct coco *c, struct adds_error *err)
+{
+	return adds_pull_fail(&c->p, err, ADDS_EFORMAT, "the key stands twice in its object");
+}
+
 /* the last part of an address or path */
 static void
 last_part(const char **s, size_t *n)
@@ -108,7 +115,7 @@ read_negatives(struct coco *c, struct adds_mentions *neg, struct adds_error *err
 struct image {
 	char id[32], file[4097];
 	size_t file_len;
-	int has_file, has_neg;
+	int has_file, has_address, has_neg;
 	struct adds_mentions neg;
 };
 
@@ -142,14 +149,13 @@ read_image_fields(struct coco *c, struct image *image, struct adds_error *err)
 
 	while ((rc = next_key(c, err)) > 0) {
 		if (adds_pull_is(&c->p, "id")) {
-			rc = read_id(c, adds_pull_next(&c->p, err), image->id, err);
+			rc = image->id[0] ? twice(c, err) : read_id(c, adds_pull_next(&c->p, err), image->id, err);
 		} else if (adds_pull_is(&c->p, "file_name")) {
-			rc = read_image_name(c, image, 1, err);
+			rc = image->has_file ? twice(c, err) : read_image_name(c, image, 1, err);
 		} else if (adds_pull_is(&c->p, "coco_url")) {
-			rc = read_image_name(c, image, 0, err);
+			rc = image->has_address++ ? twice(c, err) : read_image_name(c, image, 0, err);
 		} else if (adds_pull_is(&c->p, "neg_category_ids")) {
-			image->has_neg = 1;
-			rc = read_negatives(c, &image->neg, err);
+			rc = image->has_neg++ ? twice(c, err) : read_negatives(c, &image->neg, err);
 		} else {
 			rc = adds_pull_skip(&c->p, ADDS_TOKEN_KEY, err);
 		}
@@ -197,9 +203,9 @@ read_annotation(struct coco *c, struct adds_error *err)
 
 	while ((rc = next_key(c, err)) > 0) {
 		if (adds_pull_is(&c->p, "image_id"))
-			rc = read_id(c, adds_pull_next(&c->p, err), image, err);
+			rc = image[0] ? twice(c, err) : read_id(c, adds_pull_next(&c->p, err), image, err);
 		else if (adds_pull_is(&c->p, "category_id"))
-			rc = read_id(c, adds_pull_next(&c->p, err), category, err);
+			rc = category[0] ? twice(c, err) : read_id(c, adds_pull_next(&c->p, err), category, err);
 		else
 			rc = adds_pull_skip(&c->p, ADDS_TOKEN_KEY, err);
 		if (rc < 0)
@@ -258,11 +264,11 @@ read_category(struct coco *c, struct adds_error *err)
 
 	while ((rc = next_key(c, err)) > 0) {
 		if (adds_pull_is(&c->p, "id"))
-			rc = read_id(c, adds_pull_next(&c->p, err), id, err);
+			rc = id[0] ? twice(c, err) : read_id(c, adds_pull_next(&c->p, err), id, err);
 		else if (adds_pull_is(&c->p, "name"))
-			rc = read_name(c, &name, err);
+			rc = name >= 0 ? twice(c, err) : read_name(c, &name, err);
 		else if (c->supercategories && adds_pull_is(&c->p, "supercategory"))
-			rc = read_name(c, &parent, err);
+			rc = parent >= 0 ? twice(c, err) : read_name(c, &parent, err);
 		else
 			rc = adds_pull_skip(&c->p, ADDS_TOKEN_KEY, err);
 		if (rc < 0)

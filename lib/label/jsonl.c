@@ -16,7 +16,7 @@ struct jsonl {
 	struct adds_statement s;
 	char file[4096];
 	size_t file_len;
-	int labelled, any;
+	int labelled, any, named; /* named: 'labels' or 'tags' was there */
 };
 
 static int
@@ -55,6 +55,8 @@ read_labels(struct jsonl *j, struct adds_mentions *m, struct adds_error *err)
 		return 0;
 	if (token != ADDS_TOKEN_STRING && token != ADDS_TOKEN_ARRAY && token != ADDS_TOKEN_OBJECT)
 		return adds_pull_fail(&j->r.pull, err, ADDS_EFORMAT, "neither a name nor a list of names");
+	if (m == &j->s.pos && j->named++)
+		return adds_pull_fail(&j->r.pull, err, ADDS_EFORMAT, "the line has 'labels' and 'tags': one of them is to name its labels");
 	j->labelled = j->any = 1;
 	return adds_statement_value(m, &j->r, token, -1, 1, err);
 }
@@ -63,11 +65,14 @@ static int
 read_fields(struct jsonl *j, struct adds_error *err)
 {
 	struct adds_pull *p = &j->r.pull;
+	const uint64_t object = ++j->r.objects;
 	int token, rc;
 
 	while ((token = adds_pull_next(p, err)) != ADDS_TOKEN_OBJECT_END) {
 		if (token < 0)
 			return token;
+		if ((rc = adds_statement_key(&j->r, object, err)) < 0)
+			return rc;
 		if (adds_pull_is(p, "file_name") || adds_pull_is(p, "path") || adds_pull_is(p, "file")) {
 			rc = read_file_name(j, err);
 		} else if (adds_pull_is(p, "labels") || adds_pull_is(p, "tags")) {
@@ -132,7 +137,7 @@ read_line(struct jsonl *j, uint64_t number, const char *s, size_t len, struct ad
 	adds_statement_clear(&j->s);
 	adds_statement_forget(&j->r);
 	j->file_len = 0;
-	j->labelled = 0;
+	j->labelled = j->named = 0;
 	adds_pull_text(&j->r.pull, j->t->path, s, len);
 	j->r.pull.line = number;
 	if ((rc = adds_pull_next(&j->r.pull, err)) < 0)

@@ -106,10 +106,10 @@ adds_statement_forget(struct adds_statement_reader *r)
 	r->objects = 0;
 }
 
-/* Refuses a key that its object has had. Two keys with one 64-bit hash would be
- * refused as well, which chance does not bring about. */
-static int
-take_key(struct adds_statement_reader *r, uint64_t object, struct adds_error *err)
+/* Two keys with one 64-bit hash would be refused as well, which chance does not
+ * bring about. */
+int
+adds_statement_key(struct adds_statement_reader *r, uint64_t object, struct adds_error *err)
 {
 	const uint64_t hash = XXH3_64bits_withSeed(r->pull.text, r->pull.len, object) | 1;
 	size_t i;
@@ -155,7 +155,7 @@ read_object(struct adds_mentions *m, struct adds_statement_reader *r, int32_t up
 	while ((token = adds_pull_next(&r->pull, err)) != ADDS_TOKEN_OBJECT_END) {
 		if (token < 0)
 			return token;
-		if ((rc = take_key(r, object, err)) < 0 || (rc = read_pair(m, r, up, err)) < 0)
+		if ((rc = adds_statement_key(r, object, err)) < 0 || (rc = read_pair(m, r, up, err)) < 0)
 			return rc;
 	}
 	return 0;
@@ -266,7 +266,7 @@ read_top(struct adds_statement *t, struct adds_statement_reader *r, struct adds_
 	while ((token = adds_pull_next(&r->pull, err)) != ADDS_TOKEN_OBJECT_END) {
 		if (token < 0)
 			return token;
-		if ((rc = take_key(r, object, err)) < 0)
+		if ((rc = adds_statement_key(r, object, err)) < 0)
 			return rc;
 		if (adds_pull_is(&r->pull, "encoded_labels")) {
 			rc = read_vector(t, r, err);

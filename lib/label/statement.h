@@ -59,6 +59,10 @@ void adds_statement_reader_release(struct adds_statement_reader *r);
  * below that take a text do this themselves.) */
 void adds_statement_forget(struct adds_statement_reader *r);
 
+/* Refuses the key that r's pull parser has just read if its object has had it; object
+ * is a number of its own for each object of the text, from ++r->objects. */
+int adds_statement_key(struct adds_statement_reader *r, uint64_t object, struct adds_error *err);
+
 /* The seed's label file: nested tags ("every key a tag unless its value is false
  * or null, every string one; numbers and booleans none of their own"), at the
  * top also "encoded_labels" (a vector of 0 and 1) and "negative_labels" (tags

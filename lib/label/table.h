@@ -17,7 +17,7 @@ struct adds_table_entry {
 	uint32_t key_len;
 	int labelled, has_neg;
 	int complete; /* all names of the table that are not in pos do not hold */
-	int used;     /* a picture has been found for it */
+	int used;     /* a picture has been found for it: for the caller, who may set it from several threads */
 	struct adds_mentions pos, neg;
 };
 

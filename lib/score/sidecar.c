@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * sidecar.c - tag files beside pictures, and the ledger that undoes them */
+#include <ctype.h>
 #include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -328,46 +329,95 @@ put_file(const char *path, const char *text, struct adds_error *err)
 	return adds_output_commit(o, err);
 }
 
-/* 1 if the tag of len bytes stands in the separated list */
+/* Nothing but blanks stands between a tag's place and what ends the one before it: a comma, a line end, the separator,
+ * the begin of the list. */
 static int
-has_tag(const char *list, const char *tag, size_t len, const char *separator)
+tag_begins(const char *list, const char *at, const char *separator)
 {
 	const size_t sep = strlen(separator);
-	const char *s = list, *end;
 
-	for (;; s = end + sep) {
-		end = strstr(s, separator);
-		if (!end)
-			end = s + strcspn(s, "\n");
-		if ((size_t)(end - s) == len && memcmp(s, tag, len) == 0)
+	for (; at > list; at--) {
+		if (strchr(",\r\n", at[-1]) || ((size_t)(at - list) >= sep && memcmp(at - sep, separator, sep) == 0))
 			return 1;
-		if (strncmp(end, separator, sep))
+		if (at[-1] != ' ' && at[-1] != '\t')
+			return 0;
+	}
+	return 1;
+}
+
+static int
+tag_ends(const char *at, const char *separator)
+{
+	for (;; at++) {
+		if (!*at || strchr(",\r\n", *at) || strncmp(at, separator, strlen(separator)) == 0)
+			return 1;
+		if (*at != ' ' && *at != '\t')
 			return 0;
 	}
 }
 
-/* before's tags, then those of text that it lacks; the caller frees it */
-static char *
-append_tags(const char *before, const char *text, const char *separator)
+/* 1 if the tag stands in the text by itself: between commas, separators or line ends, all of which a tag may hold too */
+static int
+has_tag(const char *text, const char *tag, const char *separator)
 {
-	const size_t sep = strlen(separator), room = strlen(before) + strlen(text) + sep + 2;
-	char *out = malloc(room);
-	const char *s = text, *end;
-	size_t n = strcspn(before, "\n");
+	const char *s;
 
-	if (!out)
+	for (s = text; (s = strstr(s, tag)); s++)
+		if (tag_begins(text, s, separator) && tag_ends(s + strlen(tag), separator))
+			return 1;
+	return 0;
+}
+
+/* how a tag file goes on: what stands before the first new tag, before the others, and at the end of its last line */
+struct style {
+	const char *first, *between, *end;
+};
+
+/* The style of a text whose last tag ends at len: one tag a line stays that, commas stay commas. */
+static void
+find_style(struct style *st, const char *text, size_t len, const char *separator)
+{
+	const int lines = memchr(text, '\n', len) != NULL, by_line = separator[strspn(separator, "\r\n")] == '\0';
+	const char *const comma = memchr(text, ',', len), *const sep = by_line ? NULL : strstr(text, separator);
+
+	st->end = strstr(text, "\r\n") ? "\r\n" : "\n";
+	if (sep && sep < text + len)
+		st->between = separator;
+	else if (comma)
+		st->between = comma[1] == ' ' ? ", " : ",";
+	else
+		st->between = lines || (by_line && strchr(text, '\n')) ? st->end : separator;
+	if (len == 0)
+		st->first = "";
+	else if (lines)
+		st->first = st->end;
+	else
+		st->first = st->between + (ispunct((unsigned char)*st->between) && text[len - 1] == *st->between);
+}
+
+/* text as it is, with those of the tags that it lacks behind its last; the caller frees it. NULL: out of memory. */
+static char *
+append_tags(const char *text, const char *const *tag, size_t n, const char *separator)
+{
+	const size_t mark = strncmp(text, "\xef\xbb\xbf", 3) ? 0 : 3, len = strlen(text);
+	size_t room = len + 3, at = len, i, added = 0;
+	struct style st;
+	const char *rest;
+	char *out;
+
+	while (at > mark && strchr(" \t\r\n", text[at - 1]))
+		at--;
+	rest = text + at;
+	find_style(&st, text + mark, at - mark, separator);
+	for (i = 0; i < n; i++)
+		room += strlen(st.first) + strlen(st.between) + strlen(tag[i]);
+	if (!(out = malloc(room)))
 		return NULL;
-	memcpy(out, before, n);
-	for (;; s = end + sep) {
-		end = strstr(s, separator);
-		if (!end)
-			end = s + strcspn(s, "\n");
-		if (end > s && !has_tag(before, s, (size_t)(end - s), separator))
-			n += (size_t)snprintf(out + n, room - n, "%s%.*s", n ? separator : "", (int)(end - s), s);
-		if (strncmp(end, separator, sep))
-			break;
-	}
-	snprintf(out + n, room - n, "\n");
+	memcpy(out, text, at);
+	for (i = 0; i < n; i++)
+		if (!has_tag(text + mark, tag[i], separator))
+			at += (size_t)snprintf(out + at, room - at, "%s%s", added++ ? st.between : st.first, tag[i]);
+	snprintf(out + at, room - at, "%s%s", rest, (added || !len) && !strchr(rest, '\n') ? st.end : "");
 	return out;
 }
 
@@ -386,10 +436,10 @@ check_owner(struct adds_sidecars *s, const char *path, const char *picture, enum
 }
 
 int
-adds_sidecars_write(struct adds_sidecars *s, const char *path, const char *picture, const char *text, const char *separator,
-                    enum adds_sidecar_clash clash, struct adds_error *err)
+adds_sidecars_write(struct adds_sidecars *s, const char *path, const char *picture, const char *const *tag, size_t n,
+                    const char *separator, enum adds_sidecar_clash clash, struct adds_error *err)
 {
-	char *before = NULL, *merged = NULL, sha[65];
+	char *before = NULL, *text = NULL, sha[65] = "";
 	size_t len;
 	int rc = 0;
 
@@ -403,24 +453,22 @@ adds_sidecars_write(struct adds_sidecars *s, const char *path, const char *pictu
 			goto out;
 		}
 		adds_sha256_hex(sha, before, len);
-		if (!is_mine(s, path, sha) && clash == ADDS_SIDECAR_KEEP && strcmp(before, text)) {
-			rc = adds_fail(err, ADDS_EMISMATCH, "'%s' is there already and not ours: use --append or --overwrite", path);
-			goto out;
-		}
-		if (clash == ADDS_SIDECAR_APPEND && !(merged = append_tags(before, text, separator))) {
-			rc = adds_fail(err, ADDS_ENOMEM, "out of memory");
-			goto out;
-		}
 	}
-	if (merged)
-		text = merged;
+	if (!(text = append_tags(before && clash == ADDS_SIDECAR_APPEND ? before : "", tag, n, separator))) {
+		rc = adds_fail(err, ADDS_ENOMEM, "out of memory");
+		goto out;
+	}
 	if (before && strcmp(before, text) == 0)
 		goto out;
+	if (before && clash == ADDS_SIDECAR_KEEP && !is_mine(s, path, sha)) {
+		rc = adds_fail(err, ADDS_EMISMATCH, "'%s' is there already and not ours: use --append or --overwrite", path);
+		goto out;
+	}
 	if ((rc = enter(s, path, picture, text, before, err)) == 0 && (rc = put_file(path, text, err)) == 0)
 		rc = 1;
 out:
 	free(before);
-	free(merged);
+	free(text);
 	return rc;
 }
 

@@ -27,7 +27,7 @@ int64_t adds_tags_pick(int32_t *rows, int64_t *room, const float *scores, const 
 
 enum adds_sidecar_clash {
 	ADDS_SIDECAR_KEEP,   /* a file that we did not write stays: ADDS_EMISMATCH */
-	ADDS_SIDECAR_APPEND, /* tags that it lacks are added behind its own */
+	ADDS_SIDECAR_APPEND, /* its text stays, and tags that it lacks are added behind it in its style */
 	ADDS_SIDECAR_REPLACE,
 };
 
@@ -38,12 +38,12 @@ struct adds_sidecars;
 struct adds_sidecars *adds_sidecars_open(const char *ledger, struct adds_error *err);
 void adds_sidecars_close(struct adds_sidecars *s);
 
-/* Writes text, the tags of picture, to path (temporary file, fsync, rename), entering it in the ledger first. A file
- * that holds that text already is left alone. One that was written for another picture since the ledger was opened is never
- * written (ADDS_EMISMATCH), one of another picture before that only where clash allows it. separator: of tags, for
- * appending. Returns 1 written, 0 as it was. */
-int adds_sidecars_write(struct adds_sidecars *s, const char *path, const char *picture, const char *text, const char *separator,
-                        enum adds_sidecar_clash clash, struct adds_error *err);
+/* Writes the n tags of picture, with separator between, to path (temporary file, fsync, rename), entering it in the
+ * ledger first. A file that holds that text already is left alone. One that was written for another picture since the ledger
+ * was opened is never written (ADDS_EMISMATCH), one of another picture before that only where clash allows it. Returns 1
+ * written, 0 as it was. */
+int adds_sidecars_write(struct adds_sidecars *s, const char *path, const char *picture, const char *const *tag, size_t n,
+                        const char *separator, enum adds_sidecar_clash clash, struct adds_error *err);
 
 /* Takes back what a ledger says was written, last first: files that still hold
  * what was written are removed or given their former text; others are left and counted in *changed, but for those that hold

@@ -21,7 +21,7 @@ for f in p/b.jpg p/A.JPEG p/sub/c.Png p/sub/deep/d.webp p/sub.jpg p/.hidden/h.jp
 	printf 'picture %s' "$f" >"$f"
 done
 echo no >p/note.txt
-echo no >p/x.gif
+echo no >p/x.pdf
 touch p/y.jpg.part
 mkdir p/folder.jpg p/links
 ln -s .. p/links/back
@@ -83,6 +83,23 @@ t 'named files that are no pictures are left out with a warning' 0 <<'X'
 adds-index p/*.* >o && sh paths o
 X
 has err "adds-index: 3 named files are no pictures by name*'p/note.txt'"
+mkdir -p raw/sub && touch raw/a.jpg raw/b.HEIC raw/c.heic raw/sub/d.tif raw/notes.txt raw/.hidden.gif && mkdir raw/folder.raw
+t 'pictures of formats that are not read: one warning' 0 <<'X'
+adds-index -o o raw && sh paths o && adds-index -q -o o raw
+X
+has out 'raw/a.jpg'
+has err "adds-index: 3 pictures are of a format that is not read and left out (.heic 2, .tif 1), the first: 'raw/b.HEIC': convert *ImageMagick"
+lacks err '*
+*'
+t 'one of them, named' 1 <<'X'
+adds-index -o o2 raw/c.heic; rc=$?; ls o2 2>/dev/null; exit $rc
+X
+has err "adds-index: 'raw/c.heic' is of a format that is not read: convert *ImageMagick"
+lacks out '*o2*'
+t '... among others' 0 <<'X'
+adds-index -o o raw/a.jpg raw/c.heic
+X
+has err "adds-index: 1 named file is no picture by name *'raw/c.heic'"
 t 'lists of files' 0 <<'X'
 printf 'p/sub.jpg\np/sub\n\ngone.jpg\n' >list && adds-index -q --files-from list >o && sh show o
 X
@@ -258,12 +275,46 @@ X
 has out 'w/train/a.jpg +a2,b,é - P
 w/val/b.jpg +b,zoo - P
 w/val/c.jpg +b -zoo NP'
+t 'a key that stands twice in a line, or says what another says' 1 <<'X'
+printf '{"file_name": "a.jpg", "labels": ["b"]}\n{"file_name": "b.jpg", "labels": ["b"], "labels": ["c"]}\n' >t.jsonl && adds-index --labels t.jsonl -o o w && exit 3
+printf '{"file_name": "a.jpg", "labels": ["b"], "tags": ["c"]}\n' >t.jsonl && adds-index --labels t.jsonl -o o w
+X
+has err "adds-index: 't.jsonl' line 2 byte *, $.labels: the key stands twice*adds-index: 't.jsonl' line 1 byte *, *tags*: the line has 'labels' and 'tags': *"
 t 'CSV as of Open Images' 0 <<'X'
 printf 'ImageID,Source,LabelName,Confidence\na,v,dog,1\na,v,cat,0\n' >t.csv && adds-index -q --labels t.csv w >o && sh show o
 X
 has out 'w/train/a.jpg +dog -cat NP
 w/val/b.jpg + - 
 w/val/c.jpg + - '
+printf 'file_name,labels\n%s,b\nx.jpg,b\ny.jpg,b\nz.jpg,b\nlast.jpg,b\n' a.jpg >some.csv
+printf 'file_name,labels\n0001.jpg,b\n0002.jpg,b\n' >other.csv
+t 'a table that speaks of no picture, once' 0 <<'X'
+adds-index --labels other.csv -o o w
+X
+has err "adds-index: no picture has labels in 'other.csv': it names '0001.jpg', '0002.jpg', the first picture is 'w/train/a.jpg'"
+lacks err '*
+*'
+t 'entries of a table that match no picture' 0 <<'X'
+adds-index --labels some.csv -o o w/train
+X
+has err "adds-index: 'some.csv': 4 of 5 entries match no picture: 'x.jpg', 'y.jpg', 'z.jpg', ..."
+lacks err '*
+*'
+t '... the same in every shard and part, however pictures are chosen' 0 <<'X'
+printf 'file_name,labels\na.jpg,b\nb.jpg,b\nc.jpg,b\ngone.jpg,b\n' >t.csv
+for how in '--shard 1/3' '--shard 2/3' '--shard 3/3' '--shard 1/2 --by content' '--shard 2/2 --by content' '--tags names'; do
+	printf 'b\n' >names; adds-index $how --labels t.csv -o o w 2>log; grep -c "1 of 4 entries matches no picture: 'gone.jpg'\$" log
+done
+X
+has out '1
+1
+1
+1
+1
+1'
+t 'a table that speaks of every picture is silent' 0 <<'X'
+printf 'file_name,labels\na.jpg,b\nb.jpg,b\nc.jpg,b\n' >t.csv && adds-index --labels t.csv -o o w && adds-index --labels t.csv --tags names -o o w
+X
 t 'a broken table stops, whatever --on-error says' 1 <<'X'
 printf 'file_name,labels\na.jpg\n' >t.csv && adds-index --on-error skip --labels t.csv w >o
 X

@@ -1,6 +1,6 @@
 # adds-threshold.t - scores to thresholds, and to tags
 . ./cli/lib.sh
-export DATA
+export DATA top
 mkstream --kind scores --records 60 --labels 6 -o scores.adds || exit 1
 mkstream --kind scores --records 60 --labels 6 --parents 1 --errors 3 --unlabelled 5 -o tree.adds || exit 1
 mkstream --kind scores --records 60 --labels 6 --partial 1 -o partial.adds || exit 1
@@ -13,6 +13,10 @@ adds-threshold -o th.json scores.adds || exit 1
 # the same numbers, as logits that are not calibrated
 adds-cat --npy s.npy --paths p.txt --labels l.txt --targets y.npy scores.adds || exit 1
 adds-cat --import scores --npy s.npy --paths p.txt --labels l.txt --targets y.npy --model-name test-model -o raw.adds || exit 1
+three_scores() { # the numbers of a .npy file of 3 x 2 f32, as octal bytes
+	printf '\223NUMPY\001\000\166\000%-117s\n' "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 2), }"
+	printf '\000\000\200\077\000\000\000\000\000\000\200\077\000\000\000\000\000\000\000\000\000\000\200\077'
+}
 
 usual_options adds-threshold --min-positives
 usual_input adds-threshold '' scores.adds
@@ -202,6 +206,50 @@ X
 	has err "adds-threshold: *$file.json*"
 done
 
+# ---- keywords for ExifTool ----
+t '--format exiftool: an array as exiftool -json= reads it' 0 <<'X'
+adds-threshold --top 2 --format exiftool -o tags.json scores.adds && adds-threshold --top 2 --format exiftool scores.adds | cmp - tags.json || exit
+sed -n '2,60p' tags.json | grep -cE '^\{"SourceFile":"000[0-9]+.jpg","Subject":\["label[0-5]","label[0-5]"\]\},$'
+sed -n '1p;61,$p' tags.json
+X
+has out '59?\[?{"SourceFile":"00059.jpg","Subject":\["label?","label?"]}?]'
+t '... of no pictures, of those that could not be read, of pictures without tags' 0 <<'X'
+adds-cat --head 0 -o zero.adds scores.adds && adds-threshold --top 2 --format exiftool zero.adds
+adds-threshold -q --top 1 --format exiftool tree.adds | grep -c SourceFile
+adds-threshold --threshold 1 --format exiftool scores.adds | head -2
+X
+has out '\[]?57?\[?{"SourceFile":"00000.jpg"},'
+t '... of an input that was cut off: status 1, and no file' 1 <<'X'
+head -c "$(($(wc -c <scores.adds) * 3 / 4))" scores.adds >short.adds
+adds-threshold --top 2 --format exiftool short.adds >short.json 2>/dev/null; test $? -eq 1 && [ "$(tail -n 1 short.json)" != ']' ] || exit 3
+adds-threshold --top 2 --format exiftool -o whole.json short.adds; rc=$?; ls whole.json* 2>/dev/null; exit $rc
+X
+has err '*short.adds*'
+lacks out '*whole*'
+mkdir exif && cd exif && printf 'one "b".jpg\nlat\351n.jpg\nc\\d.jpg\n' >paths && printf 'say "x"\nback\\slash\n' >labels && cd .. || exit 1
+three_scores >exif/x.npy
+t '... quotes and backslashes; a path that JSON cannot name is left out' 1 <<'X'
+cd exif && adds-cat --import scores --npy x.npy --paths paths --labels labels --model-name m --score similarity -o s.adds || exit 3
+adds-threshold --top 2 --format exiftool s.adds
+X
+has out '\[?{"SourceFile":"one ?"b?".jpg","Subject":\["say ?"x?"","back??slash"]},?{"SourceFile":"c??d.jpg","Subject":\["back??slash","say ?"x?""]}?]'
+has err "adds-threshold: 1 path is no UTF-8, which JSON needs, and left out, the first: 'lat*"
+if command -v exiftool >/dev/null; then
+	t '... and ExifTool takes it: in the place of keywords, and behind them' 0 <<'X'
+cd exif && mkdir p && cp "$top"/examples/shapes/val/0000.jpg p/a.jpg && cp "$top"/examples/shapes/val/0001.jpg p/b.jpg && cp p/a.jpg p/c.jpg &&
+printf 'p/a.jpg\np/b.jpg\np/c.jpg\n' >paths && exiftool -q -overwrite_original_in_place -Subject=holiday p/a.jpg p/c.jpg &&
+adds-cat --import scores --npy x.npy --paths paths --labels labels --model-name m --score similarity -o s.adds &&
+adds-threshold --threshold 0.5 --format exiftool -o tags.json s.adds &&
+for import in -json+=tags.json -json=tags.json; do
+	exiftool -q "$import" -overwrite_original_in_place -r p && for f in p/a.jpg p/b.jpg p/c.jpg; do exiftool -q -s3 -Subject $f || exit; done || exit
+done
+adds-threshold --threshold 0.5 --exclude 'say "x"' --format exiftool -o tags.json s.adds && exiftool -q -json=tags.json -overwrite_original_in_place -r p; exiftool -q -s3 -Subject p/a.jpg
+X
+	has out 'holiday, say "x"?say "x"?holiday, back?slash?say "x"?say "x"?back?slash?say "x"'
+else
+	skip 'ExifTool: not installed (apt-get install libimage-exiftool-perl)'
+fi
+
 # ---- text files beside the pictures ----
 mkdir in && cp scores.adds tree.adds in/
 t 'one file a picture, one line' 0 <<'X'
@@ -286,10 +334,6 @@ X
 has out '3?6?1?1'
 # two pictures, one text file
 mkdir two && cd two && printf 'a.jpg\nb.jpg\na.png\n' >paths && printf 'x\ny\n' >labels && cd .. || exit 1
-three_scores() { # the numbers of a .npy file of 3 x 2 f32, as octal bytes
-	printf '\223NUMPY\001\000\166\000%-117s\n' "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 2), }"
-	printf '\000\000\200\077\000\000\000\000\000\000\200\077\000\000\000\000\000\000\000\000\000\000\200\077'
-}
 three_scores >two/x.npy
 t '--replace-ext: a text file is not shared by two pictures, in one run or the next' 0 <<'X'
 cd two && adds-cat --import scores --npy x.npy --paths paths --labels labels --model-name m --score similarity -o s.adds || exit
@@ -306,6 +350,53 @@ t 'without it each has its own' 0 <<'X'
 cd two && adds-threshold --top 1 --format txt --ledger other s.adds && cat a.jpg.txt a.png.txt
 X
 has out 'x?y'
+
+# tags behind those of a file that is there: all of it stays, in its style
+mkdir add && cd add && printf 'a.jpg\nb.jpg\nc.jpg\n' >paths && printf 'cat\ndog\n' >labels && printf 'big, red\ndog\n' >commas || exit 1
+three_scores >x.npy
+for names in labels commas; do
+	adds-cat --import scores --npy x.npy --paths paths --labels $names --model-name m --score similarity --rows :1 -o $names.adds || exit 1
+done
+cd ..
+cat >append <<'X'
+# STREAM BEFORE AFTER [option ...]: the text of the file, as printf takes it; --undo must give it back
+stream=$1
+printf "$2" >a.jpg.txt && printf "$2" >before && printf "$3" >after && rm -f l && shift 3 || exit
+adds-threshold --top 2 --append --ledger l --format txt "$@" "$stream" || exit
+od -c a.jpg.txt
+cmp a.jpg.txt after && adds-threshold --undo l && cmp a.jpg.txt before
+X
+while IFS='|' read -r name before after options; do
+	t "--append: $name" 0 <<X
+cd add && sh ../append labels.adds '$before' '$after' $options
+X
+done <<'X'
+one a line stays one a line|bird\nfish\n|bird\nfish\ncat\ndog\n|
+a tag on a line of its own is there|bird\ncat\n|bird\ncat\ndog\n|
+lines without a last line end|bird\nfish|bird\nfish\ncat\ndog\n|
+lines as on Windows|bird\r\ncat\r\n|bird\r\ncat\r\ndog\r\n|
+one line as on Windows|bird\r\n|bird, cat, dog\r\n|
+commas without blanks|cat,bird\n|cat,bird,dog\n|
+commas with blanks on both sides|bird , cat\n|bird , cat, dog\n|
+a comma at the end|bird,\n|bird,cat,dog\n|
+lines of several tags|bird, cat\nfish\n|bird, cat\nfish\ndog\n|
+line ends asked for|bird\n|bird\ncat\ndog\n|--separator '\n'
+line ends asked for, several lines|bird\ncat|bird\ncat\ndog\n|--separator '\n'
+line ends asked for, as on Windows|bird\r\n|bird\r\ncat\r\ndog\r\n|--separator '\n'
+another separator|bird; cat\n|bird; cat; dog\n|--separator '; '
+empty lines at the end stay there|bird\nfish\n\n|bird\nfish\ncat\ndog\n\n|
+a part of a word is no tag|wildcat, dogs\n|wildcat, dogs, cat, dog\n|
+nothing is missing|dog,cat|dog,cat|
+a byte order mark|\357\273\277cat\n|\357\273\277cat, dog\n|
+an empty file||cat, dog\n|
+X
+t '--append: a tag with a comma in it' 0 <<'X'
+cd add && sh ../append commas.adds 'bird\nbig, red\n' 'bird\nbig, red\ndog\n' && sh ../append commas.adds 'bird\n' 'bird, big, red, dog\n'
+X
+t '--separator knows line ends and tabs' 0 <<'X'
+cd add && rm -f a.jpg.txt && adds-threshold --top 2 --ledger m --format txt --separator '\n' labels.adds && printf 'cat\ndog\n' | cmp - a.jpg.txt &&
+adds-threshold --top 2 --ledger m --format txt --separator '\t\\' labels.adds && printf 'cat\t\\dog\n' | cmp - a.jpg.txt
+X
 t 'a stream in the place of the ledger is no ledger' 1 <<'X'
 adds-threshold --undo scores.adds
 X

@@ -339,6 +339,27 @@ START_TEST(json_lines)
 }
 END_TEST
 
+START_TEST(keys_that_stand_twice_are_refused)
+{
+	table_refused("t.jsonl", "\n{\"file_name\": \"a\", \"labels\": [\"x\"], \"labels\": [\"y\"]}", "line 2 byte 36, $.labels: the key stands twice");
+	table_refused("t.jsonl", "{\"file_name\": \"a\", \"labels\": [\"x\"], \"tags\": [\"y\"]}", "$.tags[0]: the line has 'labels' and 'tags'");
+	table_refused("t.jsonl", "{\"tags\": [\"y\"], \"labels\": \"x\", \"file_name\": \"a\"}", "$.labels: the line has 'labels' and 'tags'");
+	table_refused("t.jsonl", "{\"negative_labels\": [], \"negative_labels\": [], \"file_name\": \"a\"}", "$.negative_labels: the key stands twice");
+	table_refused("t.jsonl", "{\"file_name\": \"a\", \"tags\": [], \"text\": 1, \"text\": 2}", "$.text: the key stands twice");
+	table_refused("t.jsonl", "{\"path\": \"a\", \"file_name\": \"b\", \"tags\": []}", "$.file_name: a second file name");
+	table_gives("t.jsonl", "{\"file_name\": \"a.jpg\", \"tags\": null, \"labels\": [\"dog\"]}", "a.jpg", "dog");
+	table_gives("t.jsonl", "{\"file_name\": \"a.jpg\", \"labels\": [\"dog\"]}\n{\"file_name\": \"b.jpg\", \"tags\": [\"sky\"]}", "b.jpg", "sky");
+	table_refused("coco.json", COCO_HEAD "\"images\": [{\"id\": 5, \"file_name\": \"a\", \"id\": 6}]}", "$.images[0].id: the key stands twice");
+	table_refused("coco.json", COCO_HEAD "\"images\": [{\"id\": 5, \"file_name\": \"a\", \"file_name\": \"b\"}]}", "$.images[0].file_name: the key stands twice");
+	table_refused("coco.json", COCO_HEAD "\"images\": [{\"coco_url\": \"a\", \"coco_url\": \"b\"}]}", "$.images[0].coco_url: the key stands twice");
+	table_refused("coco.json", COCO_HEAD "\"images\": [{\"neg_category_ids\": [], \"neg_category_ids\": []}]}", "$.images[0].neg_category_ids: the key stands twice");
+	table_refused("coco.json", COCO_HEAD "\"annotations\": [{\"image_id\": 5, \"image_id\": 5}]}", "$.annotations[0].image_id: the key stands twice");
+	table_refused("coco.json", COCO_HEAD "\"annotations\": [{\"category_id\": 5, \"category_id\": 6}]}", "$.annotations[0].category_id: the key stands twice");
+	table_refused("coco.json", COCO_HEAD "\"categories\": [{\"id\": 1, \"id\": 2}]}", "$.categories[0].id: the key stands twice");
+	table_refused("coco.json", COCO_HEAD "\"categories\": [{\"name\": \"a\", \"name\": \"b\"}]}", "$.categories[0].name: the key stands twice");
+}
+END_TEST
+
 START_TEST(csv_in_three_forms)
 {
 	table_gives("t.csv", "file_name,labels\na.jpg,dog;sky\n", "a.jpg", "dog sky");
@@ -389,6 +410,7 @@ label_suite(void)
 	tcase_add_test(c, broken_coco_is_refused);
 	tcase_add_test(c, supercategories_are_parents_on_request);
 	tcase_add_test(c, json_lines);
+	tcase_add_test(c, keys_that_stand_twice_are_refused);
 	tcase_add_test(c, csv_in_three_forms);
 	tcase_add_test(c, broken_csv_is_refused);
 	suite_add_tcase(s, c);
