@@ -232,7 +232,7 @@ figures: all $(TOOLS)
 	@BUILD='$(CURDIR)/$(BUILD)' sh tests/figures/run
 
 # ---- a fresh machine ----
-DEPS = gcc libc6-dev make pkg-config libzstd-dev libcjson-dev libjpeg-dev libpng-dev libwebp-dev libutf8proc-dev \
+DEPS = gcc g++ libc6-dev make pkg-config libzstd-dev libcjson-dev libjpeg-dev libpng-dev libwebp-dev libutf8proc-dev \
 	libxxhash-dev libssl-dev zlib1g-dev libdnnl-dev check mandoc zstd $(if $(filter 1,$(MPI)),openmpi-bin libopenmpi-dev) $(EXTRA_DEPS)
 deps:
 	@missing=; for p in $(DEPS); do \

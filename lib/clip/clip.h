@@ -35,7 +35,7 @@ struct adds_clip_config {
 	float logit_scale;                 /* the factor exp(tensor); 1 if there is none */
 	float logit_bias;
 	int has_logit_bias;
-	char fingerprint[65];              /* DESIGN 3: SHA-256 over canonical names, dtypes, shapes, ends, heads, activation, eps */
+	char fingerprint[65];              /* SHA-256 over canonical names, dtypes, shapes, ends, heads, activation, eps */
 	char name[128];                    /* base name of the folder, for messages only */
 };
 

@@ -62,7 +62,7 @@ float *adds_decoder_weights(struct adds_decoder *d);
 float *adds_decoder_gradients(struct adds_decoder *d, struct adds_error *err);
 const struct adds_param *adds_decoder_params(const struct adds_decoder *d, size_t *n);
 
-/* scale, bias: start of the prior (DESIGN 4: 20, -6). With prior, final_fc is zero and decoder.fc the identity. */
+/* scale, bias: start of the prior (at first 20, -6). With prior, final_fc is zero and decoder.fc the identity. */
 int adds_decoder_init(struct adds_decoder *d, enum adds_init init, uint64_t seed, float scale, float bias,
                       struct adds_error *err);
 
