@@ -217,17 +217,16 @@ picture_aps(double *ap, const float *scores, const int8_t *targets, const uint8_
 	return failed;
 }
 
-double
-adds_picture_ap(const float *scores, const int8_t *targets, const uint8_t *measured, int64_t n, int64_t L, int threads,
-                int64_t *pictures, struct adds_error *err)
+int64_t
+adds_picture_ap(double *mean, const float *scores, const int8_t *targets, const uint8_t *measured, int64_t n, int64_t L, int threads,
+                struct adds_error *err)
 {
 	double *ap = malloc((size_t)(n + 1) * sizeof(*ap)), sum = 0;
 	int64_t r, counted = 0;
 
 	if (!ap || picture_aps(ap, scores, targets, measured, n, L, threads)) {
-		adds_fail(err, ADDS_ENOMEM, "out of memory for the ranks of %lld labels", (long long)L);
 		free(ap);
-		return NAN;
+		return adds_fail(err, ADDS_ENOMEM, "out of memory for the ranks of %lld labels", (long long)L);
 	}
 	for (r = 0; r < n; r++) {
 		if (isnan(ap[r]))
@@ -236,9 +235,8 @@ adds_picture_ap(const float *scores, const int8_t *targets, const uint8_t *measu
 		counted++;
 	}
 	free(ap);
-	if (pictures)
-		*pictures = counted;
-	return counted ? sum / (double)counted : NAN;
+	*mean = counted ? sum / (double)counted : NAN;
+	return counted;
 }
 
 double

@@ -38,10 +38,10 @@ struct adds_prf {
  * positive are left out of the means. */
 void adds_prf(struct adds_prf *out, const struct adds_counts *c, const uint8_t *measured, int64_t L);
 
-/* Mean over pictures with a known positive of the step AP of their known labels
- * ranked by score; *pictures (may be NULL) counts them. NAN for none. */
-double adds_picture_ap(const float *scores, const int8_t *targets, const uint8_t *measured, int64_t n, int64_t L,
-                       int threads, int64_t *pictures, struct adds_error *err);
+/* *mean: over pictures with a known positive, of the step AP of their known labels ranked by score; NAN for none. Returns
+ * how many pictures. */
+int64_t adds_picture_ap(double *mean, const float *scores, const int8_t *targets, const uint8_t *measured, int64_t n, int64_t L,
+                        int threads, struct adds_error *err);
 
 /* Expected calibration error of σ(logit) over all known cells, 15 equal bins. */
 double adds_calibration_error(const float *logits, const int8_t *targets, const uint8_t *measured, int64_t n, int64_t L);

@@ -62,12 +62,15 @@ make_group(struct adds_report *r, const char *name, const uint8_t *mask, const s
            struct adds_counts *const *cuts, struct adds_counts *room, struct adds_error *err)
 {
 	struct adds_report_group *g = &r->group[r->groups++];
+	int64_t pictures;
 	int i;
 
 	memset(g, 0, sizeof(*g));
 	g->name = name;
 	g->map = group_map(r, g, mask, s->L);
-	g->picture_ap = adds_picture_ap(s->scores, s->targets, mask, s->n, s->L, r->options.threads, NULL, err);
+	pictures = adds_picture_ap(&g->picture_ap, s->scores, s->targets, mask, s->n, s->L, r->options.threads, err);
+	if (pictures < 0)
+		return (int)pictures;
 	g->calibration_error =
 		s->header.calibrated ? adds_calibration_error(s->scores, s->targets, mask, s->n, s->L) : NAN;
 	for (i = 0; i < r->options.cuts; i++)
