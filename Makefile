@@ -66,7 +66,7 @@ CUDA_LIBS = -L$(CUDA_HOME)/lib64 -lcudart_static -ldl -lrt
 endif
 
 # ---- lists: a room is a folder ----
-ROOMS = stream label picture text clip pyramid metric decoder ridge train score
+ROOMS = stream label picture text clip pyramid metric plot decoder ridge train score
 PROGRAMS = $(patsubst cmd/%.c,%,$(sort $(wildcard cmd/adds-*.c)))
 STREAM_SRC = lib/fail.c $(sort $(wildcard lib/stream/*.c))
 CORE_SRC = $(sort $(filter-out lib/train/ranks_$(if $(filter 1,$(MPI)),none,mpi).c,$(foreach r,$(filter-out stream,$(ROOMS)),$(wildcard lib/$(r)/*.c))))

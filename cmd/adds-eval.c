@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "../lib/label/mapping.h"
+#include "../lib/score/figure.h"
 #include "../lib/score/report.h"
 #include "../lib/score/scorer.h"
 #include "cmd.h"
@@ -20,7 +21,7 @@ static const char *const empties[] = { "skip", "zero", NULL };
 static const char *const precisions[] = { "f32", "bf16", NULL };
 
 /* ---- options ---- */
-static const char *labels_path, *checkpoint, *output, *context_path, *device = "auto", *json_path, *table_path, *unseen_path;
+static const char *labels_path, *checkpoint, *output, *context_path, *device = "auto", *json_path, *table_path, *plot_path, *unseen_path;
 static struct opt_list tops, cuts;
 static int zero_shot, no_visual_update, strict, precision, ap_kind, empty_zero, no_metrics;
 static int read_way = ADDS_READ_TILE;
@@ -40,6 +41,7 @@ static const struct opt opts[] = {
 	OPT_FLAG(0, "no-metrics", &no_metrics, "write scores only: memory stays flat"),
 	OPT_STR(0, "json", "FILE", &json_path, "metrics as JSON"),
 	OPT_STR(0, "per-label", "FILE", &table_path, "one line a label: positives, AP, precision, recall, F1 (TSV)"),
+	OPT_STR(0, "plot", "FILE", &plot_path, "precision over recall, and a bar for each label's AP, as a picture (SVG)"),
 	OPT_STR(0, "unseen", "FILE", &unseen_path, "names, one a line: measured apart from the others"),
 	OPT_CHOICE(0, "ap", "KIND", &ap_kind, aps, "average precision: at each positive, ties merged, or envelope [step]"),
 	OPT_CHOICE(0, "empty", "HOW", &empty_zero, empties, "labels without a positive are skipped, or count as 0 [skip]"),
@@ -62,12 +64,18 @@ static const struct opt opts[] = {
 static struct adds_error err;
 static struct backend *b;
 static struct adds_texts texts, context;
-static struct adds_scorer *scorer;
+static struct adds_scorer *scorer, *baseline; /* zero-shot, to be drawn beside a checkpoint; or NULL */
 static struct adds_vocab *pictures;
 static struct adds_mapping map;
 static struct adds_writer *writer;
-static struct adds_scores scores;
+static struct adds_scores scores, zero; /* those of the baseline */
 static struct adds_report_options report_options;
+
+static int
+is_stdout(const char *path)
+{
+	return path && strcmp(path, "-") == 0;
+}
 
 static double
 parse_number(const char *what, const char *text, double lo, double hi)
@@ -150,13 +158,24 @@ write_text(const char *path, char *text)
 }
 
 static void
+plot(const struct adds_report *r)
+{
+	const struct adds_figure_options o = { scorer ? adds_scorer_trained(scorer) : NULL, zero.scores };
+	char *text = adds_figure_report(r, &scores, &o, &err);
+
+	if (!text)
+		die("%s", err.msg);
+	write_text(plot_path, text);
+}
+
+static void
 report(int table)
 {
 	struct adds_report r;
 	uint8_t *unseen = NULL;
 
 	if (!scores.n) {
-		if (table || json_path || table_path)
+		if (table || json_path || table_path || plot_path)
 			warn("no labelled picture: nothing to measure");
 		return;
 	}
@@ -176,6 +195,8 @@ report(int table)
 	}
 	if (table_path)
 		write_text(table_path, adds_report_labels(&r, &scores));
+	if (plot_path)
+		plot(&r);
 	adds_report_release(&r);
 	free(unseen);
 }
@@ -238,6 +259,7 @@ struct waiting {
 	int64_t n;
 	struct adds_bag bag;
 	float *scores;   /* [batch, L] */
+	float *zero;     /* the same of the baseline */
 	int8_t *targets; /* [batch, L] of the pictures */
 	int32_t *room;   /* [labels of the pictures] */
 };
@@ -264,9 +286,9 @@ set_targets(struct adds_message *m, const int8_t *y)
 	free(rows);
 }
 
-/* row, y: scores and targets of a picture */
+/* row, zero_row, y: scores, those of the baseline, and targets of a picture */
 static void
-emit(struct item *it, const float *row, const int8_t *y)
+emit(struct item *it, const float *row, const float *zero_row, const int8_t *y)
 {
 	const int64_t L = texts.n;
 
@@ -274,7 +296,8 @@ emit(struct item *it, const float *row, const int8_t *y)
 		if (adds_message_add(it->m, "scores", ADDS_F32, 1, &L, row, &err) < 0)
 			die("%s", err.msg);
 		scores.unlabelled += !it->labelled;
-		if (it->labelled && !no_metrics && adds_scores_add(&scores, row, y, &err) < 0)
+		if (it->labelled && !no_metrics &&
+		    (adds_scores_add(&scores, row, y, &err) < 0 || (baseline && adds_scores_add(&zero, zero_row, y, &err) < 0)))
 			die("%s", err.msg);
 	}
 	scores.errors += it->type == ADDS_RECORD_ERROR;
@@ -288,10 +311,11 @@ flush_waiting(struct waiting *w)
 {
 	int64_t i, picture = 0;
 
-	if (w->bag.n && adds_scorer_run(scorer, w->scores, &w->bag, &err) < 0)
+	if (w->bag.n && (adds_scorer_run(scorer, w->scores, &w->bag, &err) < 0 ||
+	                 (baseline && adds_scorer_run(baseline, w->zero, &w->bag, &err) < 0)))
 		die("%s", err.msg);
 	for (i = 0; i < w->n; i++) {
-		emit(&w->item[i], w->scores + picture * texts.n, w->targets + picture * texts.n);
+		emit(&w->item[i], w->scores + picture * texts.n, w->zero + picture * texts.n, w->targets + picture * texts.n);
 		picture += w->item[i].type == ADDS_RECORD_PICTURE;
 	}
 	w->n = 0;
@@ -338,6 +362,7 @@ score_pictures(struct adds_reader *r)
 	w.bag.width = texts.width;
 	w.item = cmd_alloc((size_t)batch, sizeof(*w.item));
 	w.scores = cmd_alloc((size_t)batch * (size_t)texts.n, sizeof(*w.scores));
+	w.zero = cmd_alloc(baseline ? (size_t)batch * (size_t)texts.n : 1, sizeof(*w.zero));
 	w.targets = cmd_alloc((size_t)batch * (size_t)texts.n + 1, 1);
 	w.room = cmd_alloc(adds_vocab_size(pictures) + 1, sizeof(*w.room));
 	while ((rc = adds_reader_read(r, &m, &err)) > 0) {
@@ -351,6 +376,7 @@ score_pictures(struct adds_reader *r)
 	adds_bag_release(&w.bag);
 	free(w.item);
 	free(w.scores);
+	free(w.zero);
 	free(w.targets);
 	free(w.room);
 }
@@ -375,7 +401,7 @@ open_pictures(struct adds_reader *r)
 		warn("%zu %s not in '%s' and ignored: %s%s", map.ignored,
 		     ADDS_PLURAL(map.ignored, "label of the pictures is", "labels of the pictures are"), labels_path, map.first,
 		     map.ignored > 3 ? ", ..." : "");
-	scores.L = texts.n;
+	scores.L = zero.L = texts.n;
 }
 
 /* what the checkpoint makes no use of */
@@ -405,7 +431,8 @@ open_scorer(void)
 		die("%s", err.msg);
 	if (context_path && adds_texts_read(&context, context_path, &err) < 0)
 		die("%s", err.msg);
-	if (!(scorer = adds_scorer_open(b, zero_shot ? NULL : checkpoint, &texts, &o, &err)))
+	if (!(scorer = adds_scorer_open(b, zero_shot ? NULL : checkpoint, &texts, &o, &err)) ||
+	    (plot_path && checkpoint && !(baseline = adds_scorer_open(b, NULL, &texts, &o, &err))))
 		die("%s", err.msg);
 	check_model(adds_scorer_model(scorer), "the checkpoint is");
 	check_effect();
@@ -437,10 +464,27 @@ own_score_header(void)
 	scores.header.known = map.known;
 }
 
+/* one file, one thing */
+static void
+check_outputs(int to_stdout)
+{
+	const struct {
+		const char *option, *path;
+	} out[] = { { "-o", output }, { "--json", json_path }, { "--per-label", table_path }, { "--plot", plot_path } };
+	size_t i, j;
+
+	if (to_stdout && (is_stdout(json_path) || is_stdout(table_path) || is_stdout(plot_path)))
+		usage("standard output carries the score stream: name a file for the metrics, or use -o");
+	for (i = 1; i < sizeof(out) / sizeof(*out); i++)
+		for (j = 0; j < i; j++)
+			if (out[i].path && out[j].path && strcmp(out[i].path, out[j].path) == 0)
+				usage("'%s' cannot hold both %s and %s", out[i].path, out[j].option, out[i].option);
+}
+
 static void
 check_options(int to_stdout)
 {
-	static const char metrics[] = "json per-label unseen ap empty min-positives top at";
+	static const char metrics[] = "json per-label plot unseen ap empty min-positives top at";
 
 	if (!labels_path && (checkpoint || zero_shot || context_path || no_visual_update || output || no_metrics || cmd_given("read")))
 		usage("-t LABELS is missing: without it there are only scores to measure");
@@ -452,15 +496,10 @@ check_options(int to_stdout)
 		cmd_refuse("context", "is for a visual branch that looks at labels: --no-visual-update keeps it from that");
 	if (no_metrics)
 		cmd_refuse(metrics, "is about metrics, and --no-metrics wants none");
-	if (to_stdout && !json_path && !table_path)
-		cmd_refuse(metrics, "is about metrics, and standard output carries the score stream: use -o, --json or --per-label");
+	if (to_stdout && !json_path && !table_path && !plot_path)
+		cmd_refuse(metrics, "is about metrics, and standard output carries the score stream: use -o, --json, --per-label or --plot");
 	cmd_device(device);
-	if (to_stdout && ((json_path && strcmp(json_path, "-") == 0) || (table_path && strcmp(table_path, "-") == 0)))
-		usage("standard output carries the score stream: name a file for the metrics, or use -o");
-	if (output && ((json_path && strcmp(json_path, output) == 0) || (table_path && strcmp(table_path, output) == 0)))
-		usage("'%s' cannot hold both scores and metrics", output);
-	if (json_path && table_path && strcmp(json_path, table_path) == 0)
-		usage("'%s' cannot hold both --json and --per-label", json_path);
+	check_outputs(to_stdout);
 	if (labels_path && access(labels_path, R_OK) < 0 && strcmp(labels_path, "-"))
 		die("cannot open '%s': %s", labels_path, strerror(errno));
 	if (checkpoint && access(checkpoint, R_OK) < 0)
@@ -474,7 +513,7 @@ measure_scores(struct adds_reader *r)
 {
 	if (adds_scores_read(&scores, r, &err) < 0)
 		die("%s", err.msg);
-	report(!(json_path && strcmp(json_path, "-") == 0));
+	report(!is_stdout(json_path) && !is_stdout(plot_path));
 	return scores.errors > 0;
 }
 
@@ -490,7 +529,7 @@ evaluate(struct adds_reader *r, int to_stdout)
 		die("%s", err.msg);
 	own_score_header();
 	if (!no_metrics)
-		report(!to_stdout && (!output || strcmp(output, "-")) && !(json_path && strcmp(json_path, "-") == 0));
+		report(!to_stdout && !is_stdout(output) && !is_stdout(json_path) && !is_stdout(plot_path));
 	errors = scores.errors > 0;
 	if (errors)
 		warn("%lld error %s passed on", (long long)scores.errors, ADDS_PLURAL(scores.errors, "record", "records"));
@@ -499,6 +538,7 @@ evaluate(struct adds_reader *r, int to_stdout)
 		warn("the device had memory for no more than %lld %s at once", (long long)adds_scorer_most(scorer),
 		     ADDS_PLURAL(adds_scorer_most(scorer), "picture", "pictures"));
 	adds_scorer_close(scorer);
+	adds_scorer_close(baseline);
 	backend_close(b);
 	return errors;
 }

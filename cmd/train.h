@@ -108,7 +108,7 @@ void train_catch_signals(void);
 /* Dies of the signal that was caught. */
 __attribute__((noreturn)) void train_die_of_signal(void);
 
-/* The table at the end, from the run's log. */
+/* At the end, from the run's log: the table, and curves.svg in the folder. */
 void train_report(const struct adds_trainer *t, const struct adds_run *run, const char *name);
 
 #endif

@@ -7,9 +7,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "../lib/train/curves.h"
 #include "train.h"
-
-#define LOG_LIMIT ((size_t)1 << 32)
 
 static volatile sig_atomic_t caught;
 static double began = -1; /* of the first step seen, and its number */
@@ -151,34 +150,18 @@ struct summary {
 	char ridge_note[512], blend_note[512];
 };
 
-static double
-number(const cJSON *line, const char *key)
-{
-	const cJSON *x = cJSON_GetObjectItemCaseSensitive(line, key);
-
-	return cJSON_IsNumber(x) ? x->valuedouble : NAN;
-}
-
-static const char *
-string(const cJSON *line, const char *key)
-{
-	const cJSON *x = cJSON_GetObjectItemCaseSensitive(line, key);
-
-	return cJSON_IsString(x) ? x->valuestring : "";
-}
-
 static void
 take_epoch(struct summary *s, const cJSON *line)
 {
-	const char *method = string(line, "method");
+	const char *method = adds_journal_text(line, "method");
 	struct row row = { .there = 1 };
 
-	row.epoch = number(line, "epoch");
-	row.loss = number(line, "val_loss");
-	row.map = number(line, "mAP");
-	row.trained = number(line, "mAP_trained");
-	row.other = number(line, "mAP_untrained");
-	row.accuracy = number(cJSON_GetObjectItemCaseSensitive(line, "val_accuracy"), "0.8");
+	row.epoch = adds_journal_number(line, "epoch");
+	row.loss = adds_journal_number(line, "val_loss");
+	row.map = adds_journal_number(line, "mAP");
+	row.trained = adds_journal_number(line, "mAP_trained");
+	row.other = adds_journal_number(line, "mAP_untrained");
+	row.accuracy = adds_journal_number(cJSON_GetObjectItemCaseSensitive(line, "val_accuracy"), "0.8");
 	if (strcmp(method, "zero-shot") == 0)
 		s->zero = row;
 	else if (strcmp(method, "ridge") == 0)
@@ -193,27 +176,19 @@ take_epoch(struct summary *s, const cJSON *line)
 }
 
 static void
-read_log(char *text, struct summary *s)
+take_line(void *to, const cJSON *line)
 {
-	char *line, *end;
+	const char *event = adds_journal_text(line, "event"), *text = adds_journal_text(line, "text");
+	struct summary *s = to;
 
-	for (line = text; (end = strchr(line, '\n')); line = end + 1) {
-		cJSON *json;
-		const char *event;
-
-		*end = '\0';
-		json = cJSON_Parse(line);
-		event = string(json, "event");
-		if (strcmp(event, "epoch") == 0)
-			take_epoch(s, json);
-		else if (strcmp(event, "best") == 0)
-			snprintf(s->chosen, sizeof(s->chosen), "%s", string(json, "text"));
-		else if (strcmp(event, "ridge") == 0)
-			snprintf(s->ridge_note, sizeof(s->ridge_note), "%s", string(json, "text"));
-		else if (strcmp(event, "blend") == 0)
-			snprintf(s->blend_note, sizeof(s->blend_note), "%s", string(json, "text"));
-		cJSON_Delete(json);
-	}
+	if (strcmp(event, "epoch") == 0)
+		take_epoch(s, line);
+	else if (strcmp(event, "best") == 0)
+		snprintf(s->chosen, sizeof(s->chosen), "%s", text);
+	else if (strcmp(event, "ridge") == 0)
+		snprintf(s->ridge_note, sizeof(s->ridge_note), "%s", text);
+	else if (strcmp(event, "blend") == 0)
+		snprintf(s->blend_note, sizeof(s->blend_note), "%s", text);
 }
 
 static void
@@ -281,14 +256,9 @@ train_report(const struct adds_trainer *t, const struct adds_run *run, const cha
 {
 	struct summary s = { 0 };
 	struct adds_error err;
-	char *path = adds_run_path(run, "log.jsonl", &err), *text;
-	size_t n;
 
-	if (!path || !(text = adds_read_file(path, LOG_LIMIT, &n, &err)))
+	if (adds_journal_read(run, take_line, &s, &err) < 0 || adds_curves_write(run, &err) < 0)
 		die("%s", err.msg);
-	read_log(text, &s);
-	free(text);
-	free(path);
 	cmd_progress_end();
 	if (cmd_quiet)
 		return;

@@ -80,7 +80,8 @@ by_number(const void *x, const void *y)
 
 /* keys of the scores at which each recall is reached; the smaller the key, the greater the score */
 static int
-find_cuts(uint32_t *cut, const float *scores, const int8_t *targets, const struct mean *m, int64_t n, int64_t L, struct adds_error *err)
+find_cuts(uint32_t *cut, const float *scores, const int8_t *targets, const struct mean *m, int64_t n, int64_t L,
+          struct adds_error *err)
 {
 	uint32_t *key = malloc((size_t)m->positives * sizeof(*key));
 	int64_t r, j, k, found = 0;
@@ -116,8 +117,8 @@ first_cut(const uint32_t *cut, uint32_t key)
 }
 
 static void
-count_cells(double *micro, const uint32_t *cut, const float *scores, const int8_t *targets, const struct mean *m, int64_t n, int64_t L,
-            int threads)
+count_cells(double *micro, const uint32_t *cut, const float *scores, const int8_t *targets, const struct mean *m, int64_t n,
+            int64_t L, int threads)
 {
 	int64_t said[STEPS + 1] = { 0 }, tp[STEPS + 1] = { 0 }, all = 0, hits = 0, r;
 	int k;

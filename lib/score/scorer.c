@@ -27,11 +27,12 @@ struct adds_scorer {
 	struct adds_blend blend;
 	char model[80];
 	char id[65], summary[256];
-	void *labels;  /* device f32 [L, D] unit rows */
-	void *scaled;  /* the same × √D */
-	void *context; /* device f32 [Lc, D] × √D, or NULL */
-	void *gate;    /* device f32 [L], or NULL */
-	struct {       /* device memory of one run, grown on demand */
+	void *labels;     /* device f32 [L, D] unit rows */
+	void *scaled;     /* the same × √D */
+	void *context;    /* device f32 [Lc, D] × √D, or NULL */
+	void *gate;       /* device f32 [L], or NULL */
+	uint8_t *trained; /* [L], or NULL: not known */
+	struct {          /* device memory of one run, grown on demand */
 		void *p;
 		size_t bytes;
 	} work[WORKS];
@@ -72,6 +73,22 @@ set_gate(struct adds_scorer *s, const struct adds_vocab *trained, const float *t
 	return rc;
 }
 
+/* adds the labels that a part of the checkpoint was trained on: by name, or those of mask [L] */
+static int
+set_trained(struct adds_scorer *s, const struct adds_vocab *names, const uint8_t *mask, struct adds_error *err)
+{
+	int64_t k;
+
+	if (!s->trained && !(s->trained = calloc((size_t)s->texts->n + 1, 1)))
+		return adds_fail(err, ADDS_ENOMEM, "out of memory for %lld labels", (long long)s->texts->n);
+	for (k = 0; k < s->texts->n; k++) {
+		const char *name = adds_vocab_name(s->texts->vocab, (size_t)k);
+
+		s->trained[k] |= mask ? mask[k] : adds_vocab_find(names, name, strlen(name)) >= 0;
+	}
+	return 0;
+}
+
 static int
 open_decoder(struct adds_scorer *s, const struct adds_message *m, struct adds_error *err)
 {
@@ -91,6 +108,8 @@ open_decoder(struct adds_scorer *s, const struct adds_message *m, struct adds_er
 		rc = adds_fail(err, ADDS_EMISMATCH, "the context labels have width %d, the others %d", c->width, s->texts->width);
 	if (rc == 0 && config->prior && trained && config->layers)
 		rc = set_gate(s, trained, trained_texts, err);
+	if (rc == 0 && trained && config->layers)
+		rc = set_trained(s, trained, NULL, err);
 	if (rc == 0 && c)
 		rc = upload(s->b, &s->context, c->embedding, (size_t)(c->n * c->width), sqrtf((float)c->width), err);
 	snprintf(s->summary, sizeof(s->summary), "decoder; layers: %d, heads: %d%s, labels trained: %zu", config->layers,
@@ -114,7 +133,7 @@ open_ridge(struct adds_scorer *s, const struct adds_message *m, struct adds_erro
 	if (!(s->ridge_scorer = adds_ridge_scorer_new(s->b, s->ridge, s->texts->vocab, s->texts->embedding, err)))
 		return err->code;
 	adds_ridge_summary(s->ridge, s->summary, sizeof(s->summary));
-	return 0;
+	return set_trained(s, NULL, adds_ridge_is_trained(s->ridge_scorer), err);
 }
 
 /* a decoder, a ridge, or a blend of both */
@@ -193,6 +212,7 @@ adds_scorer_close(struct adds_scorer *s)
 	adds_ridge_scorer_free(s->ridge_scorer);
 	adds_ridge_free(s->ridge);
 	free(s->ridge_logits);
+	free(s->trained);
 	s->b->ops->release(s->b, s->labels);
 	s->b->ops->release(s->b, s->scaled);
 	s->b->ops->release(s->b, s->context);
@@ -230,6 +250,12 @@ enum precision
 adds_scorer_precision(const struct adds_scorer *s)
 {
 	return s->decoder ? backend_precision(s->b, s->options.precision) : PREC_F32;
+}
+
+const uint8_t *
+adds_scorer_trained(const struct adds_scorer *s)
+{
+	return s->trained;
 }
 
 const char *

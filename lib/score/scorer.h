@@ -41,6 +41,9 @@ int adds_scorer_reads(const struct adds_scorer *s);
 /* What products are computed in: bf16 is for a decoder, on a device that has it. */
 enum precision adds_scorer_precision(const struct adds_scorer *s);
 
+/* [L]: 1 for labels that the checkpoint was trained on; NULL where it does not say. */
+const uint8_t *adds_scorer_trained(const struct adds_scorer *s);
+
 /* The encoder it was trained on (a fingerprint), or NULL. One sentence that says what it is, for -v. */
 const char *adds_scorer_model(const struct adds_scorer *s);
 const char *adds_scorer_summary(const struct adds_scorer *s);

@@ -2,8 +2,12 @@
  * journal.c - what a run writes down about itself */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "train.h"
+
+#define LOG_LIMIT ((size_t)1 << 32)
 
 /* a number, left out where there is none */
 static void
@@ -115,4 +119,45 @@ adds_journal_note(struct adds_run *r, const char *event, const char *text, struc
 	cJSON_AddStringToObject(line, "event", event);
 	cJSON_AddStringToObject(line, "text", text);
 	return log_line(r, line, err);
+}
+
+int
+adds_journal_read(const struct adds_run *r, adds_journal_fn *fn, void *ctx, struct adds_error *err)
+{
+	char *path = adds_run_path(r, "log.jsonl", err), *text, *line, *end;
+	size_t n, number = 1;
+	int rc = 0;
+
+	text = path ? adds_read_file(path, LOG_LIMIT, &n, err) : NULL;
+	free(path);
+	if (!text)
+		return err->code;
+	for (line = text; rc == 0 && (end = strchr(line, '\n')); line = end + 1, number++) {
+		cJSON *json;
+
+		*end = '\0';
+		if ((json = cJSON_Parse(line)))
+			fn(ctx, json);
+		else
+			rc = adds_fail(err, ADDS_EFORMAT, "'%s/log.jsonl': line %zu is no JSON", r->dir, number);
+		cJSON_Delete(json);
+	}
+	free(text);
+	return rc;
+}
+
+double
+adds_journal_number(const cJSON *line, const char *key)
+{
+	const cJSON *x = cJSON_GetObjectItemCaseSensitive(line, key);
+
+	return cJSON_IsNumber(x) ? x->valuedouble : NAN;
+}
+
+const char *
+adds_journal_text(const cJSON *line, const char *key)
+{
+	const cJSON *x = cJSON_GetObjectItemCaseSensitive(line, key);
+
+	return cJSON_IsString(x) ? x->valuestring : "";
 }

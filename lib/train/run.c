@@ -59,7 +59,7 @@ is_events(const char *name)
 static int
 is_kept(const char *name)
 {
-	static const char *const names[] = { "config.json", "log.jsonl", "labels.adds", "features.adds", "val.adds",
+	static const char *const names[] = { "config.json", "log.jsonl", "curves.svg", "labels.adds", "features.adds", "val.adds",
 		                             "features.adds~", "val.adds~" };
 	size_t i;
 
@@ -200,26 +200,33 @@ adds_run_path(const struct adds_run *r, const char *name, struct adds_error *err
 }
 
 int
+adds_run_put_text(const struct adds_run *r, const char *name, const char *text, struct adds_error *err)
+{
+	char *path = adds_run_path(r, name, err);
+	struct adds_output *o = path ? adds_output_open(path, err) : NULL;
+	int rc;
+
+	free(path);
+	if (!o)
+		return err ? err->code : ADDS_EIO;
+	if ((rc = adds_output_write(o, text, strlen(text), err)) == 0)
+		return adds_output_commit(o, err);
+	adds_output_abort(o);
+	return rc;
+}
+
+int
 adds_run_put_json(const struct adds_run *r, const char *name, const cJSON *json, struct adds_error *err)
 {
-	char *path = adds_run_path(r, name, err), *text = adds_json_print(json);
-	struct adds_output *o = NULL;
-	int rc = ADDS_ENOMEM;
+	char *text = adds_json_print(json), *line = text ? malloc(strlen(text) + 2) : NULL;
+	int rc;
 
-	if (!path || !text) {
-		adds_fail(err, ADDS_ENOMEM, "out of memory");
-		goto out;
-	}
-	if (!(o = adds_output_open(path, err))) {
-		rc = err ? err->code : ADDS_EIO;
-		goto out;
-	}
-	if ((rc = adds_output_write(o, text, strlen(text), err)) < 0 || (rc = adds_output_write(o, "\n", 1, err)) < 0)
-		adds_output_abort(o);
-	else
-		rc = adds_output_commit(o, err);
-out:
-	free(path);
+	if (line) {
+		sprintf(line, "%s\n", text);
+		rc = adds_run_put_text(r, name, line, err);
+	} else
+		rc = adds_fail(err, ADDS_ENOMEM, "out of memory");
+	free(line);
 	free(text);
 	return rc;
 }

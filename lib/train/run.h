@@ -6,6 +6,7 @@
  *   labels.adds          the label stream
  *   features.adds, val.adds  features that came through a pipe
  *   log.jsonl            one JSON object a line: each step, each epoch
+ *   curves.svg           the same as a picture (curves.h)
  *   events.out.tfevents.*  the same for TensorBoard
  *   best.safetensors     the checkpoint with the best mAP
  *   best-acc-0.6 … 0.9.safetensors   with the best accuracy at that threshold
@@ -54,6 +55,9 @@ int adds_run_discard(struct adds_run *r);
 
 /* "DIR/name"; the caller frees it. */
 char *adds_run_path(const struct adds_run *r, const char *name, struct adds_error *err);
+
+/* A text file of the run, atomically. */
+int adds_run_put_text(const struct adds_run *r, const char *name, const char *text, struct adds_error *err);
 
 /* A small JSON file of the run, atomically; and back (the caller deletes it). */
 int adds_run_put_json(const struct adds_run *r, const char *name, const cJSON *json, struct adds_error *err);

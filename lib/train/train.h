@@ -200,6 +200,12 @@ int adds_journal_note(struct adds_run *r, const char *event, const char *text, s
 int adds_journal_step(struct adds_run *r, const struct adds_step *s, struct adds_error *err);
 int adds_journal_epoch(struct adds_run *r, const struct adds_measures *m, const char *method, struct adds_error *err);
 
+/* Calls fn for each line of the log. A number of a line, NAN for none; a text, "" for none. */
+typedef void adds_journal_fn(void *ctx, const cJSON *line);
+int adds_journal_read(const struct adds_run *r, adds_journal_fn *fn, void *ctx, struct adds_error *err);
+double adds_journal_number(const cJSON *line, const char *key);
+const char *adds_journal_text(const cJSON *line, const char *key);
+
 extern const double adds_thresholds[ADDS_THRESHOLDS];
 
 #endif

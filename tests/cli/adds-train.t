@@ -120,7 +120,7 @@ X
 has err '*mAP*zero-shot*DM-decoder*the best is *whole/best.safetensors*'
 t 'its folder' 0 <<'X'
 cd whole && ls best.safetensors best-acc-0.6.safetensors best-acc-0.7.safetensors best-acc-0.8.safetensors best-acc-0.9.safetensors \
-	config.json epoch-0002.safetensors events.out.tfevents.* final.safetensors labels.adds last.safetensors log.jsonl \
+	config.json curves.svg epoch-0002.safetensors events.out.tfevents.* final.safetensors labels.adds last.safetensors log.jsonl \
 	state.safetensors state-1.safetensors >/dev/null && cmp labels.adds ../l.adds
 X
 t 'its log: zero-shot is epoch 0, then steps and epochs' 0 <<'X'

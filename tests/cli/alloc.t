@@ -8,7 +8,7 @@ case $BUILD in
 	;;
 esac
 model=$top/examples/mini_clip export model
-mkstream --kind scores --records 20 --labels 6 -o scores.adds && mkstream --kind labels --labels 6 -o labels.adds &&
+mkstream --kind scores --records 20 --labels 6 -o scores.adds && mkstream --kind scores --records 3 --labels 2 -o few.adds && mkstream --kind labels --labels 6 -o labels.adds &&
 	mkstream --kind features --records 30 --labels 6 --tokens 3 --errors 2 -o features.adds && printf 'cat\ndog\ta dog\n' >words || exit 1
 mkdir pictures && cp "$top"/examples/shapes/train/000[0-2].* pictures && adds-index -o index.adds pictures || exit 1
 mkdir tags && (cd tags && mkstream --kind scores --records 4 --labels 6 -o scores.adds) || exit 1
@@ -29,6 +29,9 @@ o1 adds-index -j1 -o o1 pictures
 o2 adds-encode-text -j1 -m "$model" -o o2 words
 o3 adds-pyramid -j1 -m "$model" --levels 1 -o o3 index.adds
 o4 adds-eval -j1 -t labels.adds --zero-shot -o o4 features.adds
+metrics adds-eval -j1 --json metrics --per-label p scores.adds
+plot adds-eval -j1 --plot plot few.adds
+beside adds-eval -j1 -t labels.adds -c run/best.safetensors --plot beside -o o15 features.adds
 o5 adds-threshold -j1 -o o5 scores.adds
 o6 adds-threshold --top 2 --mcut --format tsv -o o6 scores.adds
 - adds-threshold --top 2 --format txt --overwrite tags/scores.adds

@@ -34,6 +34,7 @@ adds-pyramid --pool 2 --tokens cls -m m f
 adds-eval --no-visual-update --zero-shot -t l f
 adds-eval --context c --zero-shot -t l f
 adds-eval --unseen u --no-metrics -t l --zero-shot f
+adds-eval --plot p --no-metrics -t l --zero-shot f
 adds-eval --top 2 --no-metrics -t l --zero-shot f
 adds-eval --min-positives 2 --no-metrics -t l -c c f
 adds-eval --at .5 -t l -c c f

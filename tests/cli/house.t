@@ -22,7 +22,7 @@ t 'the backends export backend_, cpu_, cuda_, resample_ names only' 0 <<X
 X
 export top
 t 'rooms know only rooms before them' 0 <<'X'
-rooms='stream label picture text clip pyramid metric decoder ridge train score'
+rooms='stream label picture text clip pyramid metric plot decoder ridge train score'
 bad=0
 for room in $rooms; do
 	later=${rooms#*"$room"}
