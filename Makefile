@@ -78,6 +78,8 @@ X86 := $(filter x86_64%,$(shell $(CC) -dumpmachine))
 SIMD = base $(if $(X86),avx2 avx512)
 SIMD_FLAGS_avx2 = -mavx2 -mfma -mf16c
 SIMD_FLAGS_avx512 = -mavx512f -mavx512dq -mavx512vl -mavx512bw -mavx2 -mfma -mf16c -mprefer-vector-width=512
+$(BUILD)/kernels/cpu/simd/bf16.avx512.o: SIMD_MORE = -mavx512bf16
+$(BUILD)/kernels/cpu/simd/int8.avx512.o: SIMD_MORE = -mavx512vnni
 SIMD_OBJ = $(foreach s,$(SIMD),$(SIMD_SRC:%.c=$(BUILD)/%.$(s).o))
 CMD_SRC = $(sort $(filter-out $(wildcard cmd/adds-*.c),$(wildcard cmd/*.c)))
 UNIT_SRC = $(sort $(wildcard tests/unit/*.c))
@@ -118,7 +120,7 @@ define simd_rule
 $(BUILD)/kernels/cpu/simd/%.$(1).o: kernels/cpu/simd/%.c $(BUILD)/flags
 	@mkdir -p $$(@D)
 	@$$(if $$(filter 1,$$(V)),,echo '  CC      $$< ($(1))')
-	$$(Q)$$(CC) $$(OUR_CFLAGS) $$(CPPFLAGS) $$(CFLAGS) -O3 $$(SIMD_FLAGS_$(1)) -DSIMD=$(1) -MMD -MP -c -o $$@ $$<
+	$$(Q)$$(CC) $$(OUR_CFLAGS) $$(CPPFLAGS) $$(CFLAGS) -O3 $$(SIMD_FLAGS_$(1)) $$(SIMD_MORE) -DSIMD=$(1) -MMD -MP -c -o $$@ $$<
 endef
 $(foreach s,$(SIMD),$(eval $(call simd_rule,$(s))))
 $(BUILD)/kernels/cpu/simd.o: OUR_CFLAGS += $(if $(X86),-DADDS_X86)

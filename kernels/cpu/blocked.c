@@ -57,16 +57,16 @@ cpu_blocked_pack(const struct simd *s, float *panels, const void *b, enum dtype 
 
 /* rows r0 … of A, columns l0 …, as f32 row by row */
 static void
-pack_rows(float *y, const struct blocked *w, int64_t r0, int64_t rows, int64_t l0, int64_t k)
+pack_rows(const struct simd *s, float *y, const struct blocked *w, int64_t r0, int64_t rows, int64_t l0, int64_t k)
 {
 	const char *a = (const char *)w->a + (size_t)(r0 * w->ai + l0 * w->aj) * dtype_size(w->at);
 	float line[ROWS];
 	int64_t r, l;
 
 	for (r = 0; w->aj == 1 && r < rows; r++)
-		cpu_load(y + r * DEEP, a + (size_t)(r * w->ai) * dtype_size(w->at), w->at, k);
+		s->load(y + r * DEEP, a + (size_t)(r * w->ai) * dtype_size(w->at), w->at, k);
 	for (l = 0; w->aj != 1 && l < k; l++) {
-		cpu_load(line, a + (size_t)(l * w->aj) * dtype_size(w->at), w->at, rows);
+		s->load(line, a + (size_t)(l * w->aj) * dtype_size(w->at), w->at, rows);
 		for (r = 0; r < rows; r++)
 			y[r * DEEP + l] = line[r];
 	}
@@ -94,7 +94,7 @@ part_of(const struct simd *s, const struct blocked *w, const struct block *b, fl
 		s->pack_tiles(room, a, w->aj, k, b->rows);
 		return (struct part){ room, 0 };
 	}
-	pack_rows(room, w, b->r0, b->rows, l0, k);
+	pack_rows(s, room, w, b->r0, b->rows, l0, k);
 	return (struct part){ room, DEEP };
 }
 
@@ -126,9 +126,9 @@ add_slice(const struct simd *s, const struct blocked *w, const struct block *b, 
 				soon = packed_at(s, w, b, 0, l0 + k);
 		}
 		if (a.ld)
-			s->tile(c, s->panel_width, a.a, a.ld, panel, k, b->rows, l0 == 0, soon);
+			s->tile[w->form](c, s->panel_width, a.a, a.ld, panel, k, b->rows, l0 == 0, soon);
 		else
-			s->tile_packed(c, s->panel_width, a.a, panel, k, b->rows, l0 == 0, soon);
+			s->tile_packed[w->form](c, s->panel_width, a.a, panel, k, b->rows, l0 == 0, soon);
 	}
 }
 
@@ -136,13 +136,19 @@ static void
 run_block(const struct simd *s, const struct blocked *w, const struct block *b, struct room *m)
 {
 	const int64_t c0 = b->j0 * s->panel_width, n = min_i64(b->panels * s->panel_width, w->n - c0);
-	struct epilogue e = { w->alpha, w->beta, w->act, w->bias ? w->bias + c0 : NULL, w->r, w->y };
+	struct epilogue e = { .alpha = w->alpha, .beta = w->beta, .act = w->act, .r = w->r };
 	int64_t l0;
 
 	if (!w->k)
 		memset(m->c, 0, sizeof(m->c));
 	for (l0 = 0; l0 < w->k; l0 += DEEP)
 		add_slice(s, w, b, m, l0, min_i64(DEEP, w->k - l0));
+	e.bias = w->bias ? w->bias + c0 : NULL;
+	if (w->form == FORM_INT8) {
+		e.off = w->off + c0;
+		e.scale = w->scale + c0;
+		e.row = w->row + b->r0;
+	}
 	e.y = mat_part(w->y, b->r0, b->rows, c0, n);
 	if (w->r.p)
 		e.r = mat_part(w->r, b->r0, b->rows, c0, n);

@@ -10,16 +10,22 @@
 
 #include "simd.h"
 
-/* Y[m,n] = act(alpha·A·B + bias) + beta·R */
+/* Y[m,n] = act(alpha·A·B + bias) + beta·R
+ * Of other forms than FORM_F32 A and B are words (at and bt DT_F32, which are as wide; simd.h), and k counts words; of
+ * FORM_INT8 A lies row by row. */
 struct blocked {
 	const void *a, *b;
 	const float *panels; /* B packed by cpu_blocked_pack, or NULL: b is read */
+	enum form form;
 	int64_t m, n, k;
 	int64_t ai, aj, bi, bj; /* element (i,j) of A is at i·ai + j·aj; one of each pair is 1 */
 	enum dtype at, bt;
 	float alpha, beta;
 	enum activation act;
 	const float *bias; /* [n] or NULL */
+	/* of FORM_INT8: sums less off [n], times row [m] and scale [n], in place of alpha */
+	const int32_t *off;
+	const float *scale, *row;
 	struct mat r, y;
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * convert.c - between f32, bf16 and f16 */
 #include "cpu.h"
+#include "simd.h"
 
 float
 cpu_f16_to_f32(uint16_t x)
@@ -46,59 +47,25 @@ cpu_f32_to_f16(float x)
 	return sign | (uint16_t)((u - 0x38000000u) >> 13);
 }
 
-void
-cpu_load(float *y, const void *x, enum dtype t, int64_t n)
-{
-	const uint16_t *h = x;
-	int64_t i;
-
-	assert(t == DT_F32 || t == DT_BF16 || t == DT_F16);
-	if (t == DT_F32 && n)
-		memcpy(y, x, (size_t)n * sizeof(*y));
-	else if (t == DT_BF16)
-		for (i = 0; i < n; i++)
-			y[i] = bf16_to_f32(h[i]);
-	else if (t == DT_F16)
-		for (i = 0; i < n; i++)
-			y[i] = cpu_f16_to_f32(h[i]);
-}
-
-void
-cpu_store(void *y, enum dtype t, const float *x, int64_t n)
-{
-	uint16_t *h = y;
-	int64_t i;
-
-	assert(t == DT_F32 || t == DT_BF16 || t == DT_F16);
-	if (t == DT_F32 && n)
-		memcpy(y, x, (size_t)n * sizeof(*x));
-	else if (t == DT_BF16)
-		for (i = 0; i < n; i++)
-			h[i] = f32_to_bf16(x[i]);
-	else if (t == DT_F16)
-		for (i = 0; i < n; i++)
-			h[i] = cpu_f32_to_f16(x[i]);
-}
-
 /* one row, a piece at a time where neither side is f32 */
 static void
-convert_row(void *y, enum dtype yt, const void *x, enum dtype xt, int64_t n)
+convert_row(const struct simd *s, void *y, enum dtype yt, const void *x, enum dtype xt, int64_t n)
 {
 	float piece[256];
 	int64_t i, m;
 
 	if (xt == DT_F32) {
-		cpu_store(y, yt, x, n);
+		s->store(y, yt, x, n);
 		return;
 	}
 	if (yt == DT_F32) {
-		cpu_load(y, x, xt, n);
+		s->load(y, x, xt, n);
 		return;
 	}
 	for (i = 0; i < n; i += m) {
 		m = min_i64(n - i, 256);
-		cpu_load(piece, (const uint16_t *)x + i, xt, m);
-		cpu_store((uint16_t *)y + i, yt, piece, m);
+		s->load(piece, (const uint16_t *)x + i, xt, m);
+		s->store((uint16_t *)y + i, yt, piece, m);
 	}
 }
 
@@ -111,7 +78,7 @@ cpu_convert(struct backend *b, struct mat y, struct mat x, struct adds_error *er
 	assert(y.rows == x.rows && y.cols == x.cols);
 #pragma omp parallel for num_threads(cpu_threads(b, y.rows *y.cols))
 	for (r = 0; r < y.rows; r++)
-		convert_row(mat_at(y, r, 0), y.t, mat_at(x, r, 0), x.t, y.cols);
+		convert_row(cpu_state(b)->simd, mat_at(y, r, 0), y.t, mat_at(x, r, 0), x.t, y.cols);
 	return 0;
 }
 
@@ -127,6 +94,6 @@ cpu_gather(struct backend *b, struct mat y, struct mat x, const int32_t *index, 
 		if (y.t == x.t)
 			memcpy(mat_at(y, r, 0), mat_at(x, index[r], 0), (size_t)y.cols * dtype_size(y.t));
 		else
-			convert_row(mat_at(y, r, 0), y.t, mat_at(x, index[r], 0), x.t, y.cols);
+			convert_row(cpu_state(b)->simd, mat_at(y, r, 0), y.t, mat_at(x, index[r], 0), x.t, y.cols);
 	return 0;
 }

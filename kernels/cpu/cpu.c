@@ -96,10 +96,10 @@ cpu_open(int threads, struct adds_error *err)
 	b->state = s;
 	b->threads = threads > 0 ? threads : omp_get_num_procs();
 	b->bf16 = traits.bf16;
-	b->int8 = traits.int8 > 0;
-	s->int8 = traits.int8;
-	s->steady = traits.steady;
+	s->amx = traits.amx;
 	s->simd = cpu_simd_best(traits.avx512);
+	s->simd_int8 = cpu_simd_best(traits.vnni);
+	b->int8 = s->simd_int8->tile[FORM_INT8] != NULL;
 	snprintf(b->device, sizeof(b->device), "cpu, %d thread%s, %s", b->threads, b->threads == 1 ? "" : "s",
 	         *traits.isa ? traits.isa : s->simd->name);
 	if ((s->products = cpu_products_new(err)))

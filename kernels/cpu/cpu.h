@@ -18,9 +18,9 @@ struct simd;
 
 struct cpu_state {
 	struct products *products; /* the library's matrix products ready to run, by shape */
-	int steady;                /* 1: f32 products are the library's too; else blocked.h's */
-	int int8;                  /* largest weight in eight bits */
+	int amx;                   /* 1: products of bf16 are the library's; all else is blocked.h's */
 	const struct simd *simd;
+	const struct simd *simd_int8; /* the one whose products of bytes are used, or NULL */
 };
 
 static inline struct cpu_state *
@@ -86,10 +86,6 @@ f32_to_bf16(float x)
 
 float cpu_f16_to_f32(uint16_t x);
 uint16_t cpu_f32_to_f16(float x);
-
-/* n elements of type t to f32, and back */
-void cpu_load(float *y, const void *x, enum dtype t, int64_t n);
-void cpu_store(void *y, enum dtype t, const float *x, int64_t n);
 
 /* memory for working, aligned to 64 bytes; NULL with err filled */
 void *cpu_scratch(size_t bytes, struct adds_error *err);

@@ -70,9 +70,6 @@ desc_new(desc *d, const dnnl_dims_t dims, int32_t t, const dnnl_dims_t strides)
 		[DT_F32] = dnnl_f32,
 		[DT_BF16] = dnnl_bf16,
 		[DT_F16] = dnnl_f16,
-		[DT_I8] = dnnl_s8,
-		[DT_U8] = dnnl_u8,
-		[DT_I32] = dnnl_s32,
 	};
 	const dnnl_data_type_t type = types[t];
 
@@ -433,24 +430,24 @@ struct product_traits
 cpu_products_traits(void)
 {
 	const unsigned isa = (unsigned)dnnl_get_effective_cpu_isa();
-	struct product_traits t = { 0, 0, 0, 0, "" };
+	struct product_traits t = { .isa = "" };
 
-	if ((isa & dnnl_cpu_isa_avx2) == dnnl_cpu_isa_avx2)
-		t.int8 = 64; /* pairs are added in 16 bits: 2·255·64 */
 	if ((isa & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core) {
-		t.avx512 = t.steady = 1;
+		t.avx512 = 1;
 		t.isa = "AVX-512";
 	}
 	if ((isa & dnnl_cpu_isa_avx512_core_vnni) == dnnl_cpu_isa_avx512_core_vnni) {
-		t.int8 = 127;
+		t.vnni = 1;
 		t.isa = "AVX-512 VNNI";
 	}
 	if ((isa & dnnl_cpu_isa_avx512_core_bf16) == dnnl_cpu_isa_avx512_core_bf16) {
 		t.bf16 = 1;
 		t.isa = "AVX-512 BF16";
 	}
-	if ((isa & dnnl_cpu_isa_avx512_core_amx) == dnnl_cpu_isa_avx512_core_amx)
+	if ((isa & dnnl_cpu_isa_avx512_core_amx) == dnnl_cpu_isa_avx512_core_amx) {
+		t.amx = 1;
 		t.isa = "AMX";
+	}
 	return t;
 }
 #endif

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * embed.c - what comes in front of a transformer: patches and embeddings */
 #include "cpu.h"
+#include "simd.h"
 
 /* one row of patches: y0 is the first of the g rows of Y */
 static void
-patch_line(struct mat y, int64_t y0, const uint8_t *image, const float *table, int side, int patch, int py)
+patch_line(const struct simd *s, struct mat y, int64_t y0, const uint8_t *image, const float *table, int side, int patch, int py)
 {
 	float line[512];
 	int px, c, i, j;
@@ -16,7 +17,7 @@ patch_line(struct mat y, int64_t y0, const uint8_t *image, const float *table, i
 
 				for (j = 0; j < patch; j++)
 					line[j] = table[c * 256 + p[3 * j]];
-				cpu_store(mat_at(y, y0 + px, (c * patch + i) * patch), y.t, line, patch);
+				s->store(mat_at(y, y0 + px, (c * patch + i) * patch), y.t, line, patch);
 			}
 }
 
@@ -31,7 +32,7 @@ cpu_patchify(struct backend *b, struct mat y, const uint8_t *images, const float
 	assert(patch <= 512 && y.rows == n * g * g && y.cols == 3 * patch * patch);
 #pragma omp parallel for num_threads(cpu_threads(b, y.rows *y.cols))
 	for (i = 0; i < n * g; i++)
-		patch_line(y, i * g, images + (size_t)(i / g) * (size_t)side * (size_t)side * 3, table, side, patch,
+		patch_line(cpu_state(b)->simd, y, i * g, images + (size_t)(i / g) * (size_t)side * (size_t)side * 3, table, side, patch,
 		           (int)(i % g));
 	return 0;
 }
@@ -74,7 +75,7 @@ cpu_embed_tokens(struct backend *b, struct mat y, const int32_t *id, const int32
 	assert(table.cols == d);
 #pragma omp parallel for num_threads(cpu_threads(b, y.rows *d))
 	for (i = 0; i < y.rows; i++) {
-		cpu_load(row_f32(y, i), mat_at(table, id[i], 0), table.t, d);
+		cpu_state(b)->simd->load(row_f32(y, i), mat_at(table, id[i], 0), table.t, d);
 		add_rows(row_f32(y, i), row_f32(y, i), pos + at[i] * d, d);
 	}
 	return 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * gemm.c - independent products. Where the library keeps a row's bits steady
- * it computes them, one after the other or, when there are many, a thread
- * each; else blocked.h's loops do.
+ * gemm.c - independent products: by blocked.h's loops; on processors with AMX,
+ * in bf16, by the library, one after the other or, when there are many, a
+ * thread each.
  */
 #include <omp.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 #include "product.h"
 
 enum {
-	DEEP = 2047, /* longest sum that the library is given: longer ones it may cut by the number of threads */
+	DEEP = 1024, /* longest sum that the library is given: longer ones it may cut by the number of threads */
 };
 
 static int64_t
@@ -33,11 +33,11 @@ scale_block(struct mat c, float beta)
 			row_f32(c, r)[i] *= beta;
 }
 
-/* can the library do it? */
+/* can it be done in bf16? */
 static int
-fits(const struct backend *b, const struct gemm_job *j)
+fits(const struct gemm_job *j)
 {
-	return cpu_state(b)->steady && j->a.t == DT_F32 && j->b.t == DT_F32 && inner(j) && j->c.rows && j->c.cols;
+	return j->a.t == DT_F32 && j->b.t == DT_F32 && inner(j) && j->c.rows && j->c.cols;
 }
 
 /* does the library add the bias, and so on, itself? */
@@ -104,7 +104,7 @@ run_library(struct backend *b, const struct gemm_job *j, int threads, struct add
 
 /* a copy of m in bf16; its memory is the caller's to free */
 static int
-round_to_bf16(struct mat *m, int threads, struct adds_error *err)
+round_to_bf16(const struct simd *simd, struct mat *m, int threads, struct adds_error *err)
 {
 	struct mat narrow = mat_of(NULL, DT_BF16, m->rows, m->cols);
 	int64_t r;
@@ -113,22 +113,21 @@ round_to_bf16(struct mat *m, int threads, struct adds_error *err)
 		return ADDS_ENOMEM;
 #pragma omp parallel for num_threads(threads)
 	for (r = 0; r < m->rows; r++)
-		cpu_store(mat_at(narrow, r, 0), DT_BF16, row_f32(*m, r), m->cols);
+		simd->store(mat_at(narrow, r, 0), DT_BF16, row_f32(*m, r), m->cols);
 	*m = narrow;
 	return 0;
 }
 
 static int
-by_library(struct backend *b, const struct gemm_job *j, enum precision prec, int threads, struct adds_error *err)
+by_library(struct backend *b, const struct gemm_job *j, int threads, struct adds_error *err)
 {
+	const struct simd *simd = cpu_state(b)->simd;
 	struct gemm_job narrow = *j;
 	int rc;
 
-	if (prec != PREC_BF16)
-		return run_library(b, j, threads, err);
-	if ((rc = round_to_bf16(&narrow.a, threads, err)) < 0)
+	if ((rc = round_to_bf16(simd, &narrow.a, threads, err)) < 0)
 		return rc;
-	if ((rc = round_to_bf16(&narrow.b, threads, err)) == 0) {
+	if ((rc = round_to_bf16(simd, &narrow.b, threads, err)) == 0) {
 		rc = run_library(b, &narrow, threads, err);
 		free(narrow.b.p);
 	}
@@ -138,7 +137,7 @@ by_library(struct backend *b, const struct gemm_job *j, enum precision prec, int
 
 /* a thread each */
 static int
-many_by_library(struct backend *b, const struct gemm_job *jobs, int64_t n, enum precision prec, struct adds_error *err)
+many_by_library(struct backend *b, const struct gemm_job *jobs, int64_t n, struct adds_error *err)
 {
 	struct adds_error *out = err, mine;
 	int64_t i;
@@ -149,7 +148,7 @@ many_by_library(struct backend *b, const struct gemm_job *jobs, int64_t n, enum 
 		omp_set_num_threads(1);
 #pragma omp for schedule(dynamic)
 		for (i = 0; i < n; i++) {
-			const int code = by_library(b, &jobs[i], prec, 1, &mine);
+			const int code = by_library(b, &jobs[i], 1, &mine);
 
 			if (code < 0)
 #pragma omp critical(cpu_error)
@@ -164,7 +163,7 @@ many_by_library(struct backend *b, const struct gemm_job *jobs, int64_t n, enum 
 }
 
 static int
-few_by_library(struct backend *b, const struct gemm_job *jobs, int64_t n, enum precision prec, struct adds_error *err)
+few_by_library(struct backend *b, const struct gemm_job *jobs, int64_t n, struct adds_error *err)
 {
 	const int before = omp_get_max_threads();
 	int64_t i;
@@ -172,7 +171,7 @@ few_by_library(struct backend *b, const struct gemm_job *jobs, int64_t n, enum p
 
 	omp_set_num_threads(b->threads);
 	for (i = 0; rc == 0 && i < n; i++)
-		rc = by_library(b, &jobs[i], prec, b->threads, err);
+		rc = by_library(b, &jobs[i], b->threads, err);
 	omp_set_num_threads(before);
 	return rc;
 }
@@ -199,18 +198,90 @@ blocked_of(const struct gemm_job *j)
 	return w;
 }
 
+/* m as words of two bf16 (simd.h): along its rows, or (down) of two rows each */
+static size_t
+words_of(struct mat m, int down)
+{
+	return (size_t)(down ? ceil_div(m.rows, 2) * m.cols : m.rows * ceil_div(m.cols, 2));
+}
+
+/* its rows are shared out among the threads of the parallel region that this is called in */
+static void
+fill_words(const struct simd *simd, uint32_t *words, struct mat m, int down)
+{
+	const int64_t rows = down ? ceil_div(m.rows, 2) : m.rows, cols = down ? m.cols : ceil_div(m.cols, 2);
+	int64_t r;
+
+#pragma omp for nowait schedule(static)
+	for (r = 0; r < rows; r++) {
+		uint32_t *row = words + r * cols;
+
+		if (down) {
+			simd->pair(row, row_f32(m, 2 * r), 2 * r + 1 < m.rows ? row_f32(m, 2 * r + 1) : NULL, m.cols);
+		} else {
+			row[cols - 1] = 0;
+			simd->store(row, DT_BF16, row_f32(m, r), m.cols);
+		}
+	}
+}
+
+/* a product in bf16 of words that are still to be filled in, at words; returns where they end */
+static uint32_t *
+narrow(struct blocked *w, const struct gemm_job *j, uint32_t *words)
+{
+	w->form = FORM_BF16;
+	w->k = ceil_div(w->k, 2);
+	w->a = words;
+	w->b = words + words_of(j->a, j->ta);
+	w->ai = j->ta ? 1 : w->k;
+	w->aj = j->ta ? w->m : 1;
+	w->bi = j->tb ? 1 : w->n;
+	w->bj = j->tb ? w->k : 1;
+	return words + words_of(j->a, j->ta) + words_of(j->b, !j->tb);
+}
+
+/* the factors of those that can be done in bf16; *room is the caller's to free */
 static int
-by_blocks(struct backend *b, const struct gemm_job *jobs, int64_t n, struct adds_error *err)
+narrow_all(struct backend *b, struct blocked *list, const struct gemm_job *jobs, int64_t n, void **room, struct adds_error *err)
+{
+	const struct simd *simd = cpu_state(b)->simd;
+	size_t size = 0;
+	uint32_t *next;
+	int64_t i;
+
+	for (i = 0; i < n; i++)
+		if (fits(&jobs[i]))
+			size += words_of(jobs[i].a, jobs[i].ta) + words_of(jobs[i].b, !jobs[i].tb);
+	if (!(*room = cpu_scratch(size * sizeof(*next), err)))
+		return ADDS_ENOMEM;
+	for (i = 0, next = *room; i < n; i++)
+		if (fits(&jobs[i]))
+			next = narrow(&list[i], &jobs[i], next);
+#pragma omp parallel private(i) num_threads(cpu_threads(b, (int64_t)size))
+	for (i = 0; i < n; i++)
+		if (list[i].form == FORM_BF16) {
+			fill_words(simd, (uint32_t *)(uintptr_t)list[i].a, jobs[i].a, jobs[i].ta);
+			fill_words(simd, (uint32_t *)(uintptr_t)list[i].b, jobs[i].b, !jobs[i].tb);
+		}
+	return 0;
+}
+
+/* all of them at once, each in bf16 where that is asked and can be */
+static int
+by_blocks(struct backend *b, const struct gemm_job *jobs, int64_t n, enum precision prec, struct adds_error *err)
 {
 	struct blocked *list = cpu_scratch((size_t)n * sizeof(*list), err);
+	void *room = NULL;
 	int64_t i;
-	int rc;
+	int rc = list ? 0 : ADDS_ENOMEM;
 
-	if (!list)
-		return ADDS_ENOMEM;
-	for (i = 0; i < n; i++)
+	for (i = 0; list && i < n; i++)
 		list[i] = blocked_of(&jobs[i]);
-	rc = cpu_blocked_run(cpu_state(b)->simd, list, n, b->threads, err);
+	if (rc == 0 && prec == PREC_BF16)
+		rc = narrow_all(b, list, jobs, n, &room, err);
+	if (rc == 0)
+		rc = cpu_blocked_run(cpu_state(b)->simd, list, n, b->threads, err);
+	free(room);
 	free(list);
 	return rc;
 }
@@ -225,33 +296,19 @@ check(const struct gemm_job *j)
 	assert(j->beta == 0 || (!j->bias && j->act == ACT_NONE));
 }
 
-/* a mixed lot: each by what it would be computed with alone */
-static int
-one_by_one(struct backend *b, const struct gemm_job *jobs, int64_t n, enum precision prec, struct adds_error *err)
-{
-	int64_t i;
-	int rc = 0;
-
-	if (!cpu_state(b)->steady)
-		return by_blocks(b, jobs, n, err);
-	for (i = 0; rc == 0 && i < n; i++)
-		rc = cpu_gemm(b, &jobs[i], 1, prec, err);
-	return rc;
-}
-
 int
 cpu_gemm(struct backend *b, const struct gemm_job *jobs, int64_t n, enum precision prec, struct adds_error *err)
 {
 	int64_t i, fitting = 0;
 
+	prec = backend_precision(b, prec);
 	for (i = 0; i < n; i++) {
 		check(&jobs[i]);
-		fitting += fits(b, &jobs[i]);
+		fitting += fits(&jobs[i]);
 	}
-	if (fitting < n) /* their bits must not hang on their company: */
-		return n == 1 ? by_blocks(b, jobs, n, err) : one_by_one(b, jobs, n, prec, err);
-	prec = backend_precision(b, prec);
+	if (prec != PREC_BF16 || !cpu_state(b)->amx || fitting < n)
+		return by_blocks(b, jobs, n, prec, err);
 	if (n >= 2 * b->threads)
-		return many_by_library(b, jobs, n, prec, err);
-	return few_by_library(b, jobs, n, prec, err);
+		return many_by_library(b, jobs, n, err);
+	return few_by_library(b, jobs, n, err);
 }

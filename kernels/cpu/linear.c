@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * linear.c - rows times a weight matrix, with bias, activation and residual.
- * By the library where it keeps a row's bits steady, else by blocked.h's loops.
+ * linear.c - rows times a weight matrix, with bias, activation and residual:
+ * by blocked.h's loops, on processors with AMX and in bf16 by the library.
  */
 #include <omp.h>
 #include <stdlib.h>
@@ -10,9 +10,10 @@
 #include "cpu.h"
 #include "linear.h"
 #include "product.h"
+#include "simd.h"
 
 enum {
-	WORTH = 512, /* rows that a weight must have met before panels of it are kept */
+	WORTH = 512, /* rows of a first product for which panels are kept */
 };
 
 int
@@ -50,20 +51,17 @@ cpu_linear_spared(struct packed *w)
 	w->w = NULL;
 }
 
-/* what copies take beside the caller's array */
-static size_t
-copies(const struct backend *b, const struct packed *w)
+void
+cpu_linear_drop(struct packed *w)
 {
-	const size_t n = (size_t)w->n, k = (size_t)w->k;
-	size_t sum = 0;
-
-	if (w->panels)
-		sum += cpu_blocked_panel_bytes(cpu_state(b)->simd, w->n, w->k);
-	if (w->plain)
-		sum += n * k * (w->prec == PREC_BF16 ? 2 : 4);
-	if (w->w8)
-		sum += n * k + n * (sizeof(*w->scale8) + sizeof(*w->off8));
-	return sum;
+	free(w->panels);
+	free(w->plain);
+	free(w->scale8);
+	free(w->off8);
+	w->panels = NULL;
+	w->plain = NULL;
+	w->scale8 = NULL;
+	w->off8 = NULL;
 }
 
 void
@@ -71,34 +69,33 @@ cpu_unpack(struct backend *b, struct packed *w)
 {
 	if (!w)
 		return;
-	b->packed_bytes -= copies(b, w);
+	b->packed_bytes -= w->packed_bytes;
 	cpu_linear_spared(w);
-	free(w->panels);
-	free(w->plain);
-	free(w->w8);
-	free(w->scale8);
-	free(w->off8);
+	cpu_linear_drop(w);
 	free(w);
 }
 
 /* ---- by our own loops ---- */
 
-/* Panels pay off after a while; without memory for them it goes on without. */
+/* Panels pay off with the second product, or with many rows; without memory for them it goes on without. */
 static void
 consider_panels(struct backend *b, struct packed *w, int64_t rows)
 {
 	const struct simd *simd = cpu_state(b)->simd;
 	const size_t bytes = cpu_blocked_panel_bytes(simd, w->n, w->k);
 
-	w->seen += rows;
-	if (w->panels || w->seen < WORTH || !w->k)
+	if (w->panels || !w->k)
 		return;
+	if (!w->seen && rows < WORTH) {
+		w->seen = 1;
+		return;
+	}
 	if (!(w->panels = cpu_scratch(bytes, NULL)))
 		return;
 	cpu_blocked_pack(simd, w->panels, w->w, w->t, w->bi, w->bj, w->n, w->k, b->threads);
+	w->packed_bytes += bytes;
 	b->packed_bytes += bytes;
-	if (!cpu_state(b)->steady)
-		cpu_linear_spared(w);
+	cpu_linear_spared(w);
 }
 
 static int
@@ -126,24 +123,25 @@ by_blocks(struct backend *b, struct mat y, struct mat x, struct packed *w, const
 
 /* ---- by the library ---- */
 
-/* W as type t, in the caller's array or a copy */
+/* W in bf16, in the caller's array or a copy */
 static const void *
-weight_as(struct backend *b, struct packed *w, enum dtype t, struct adds_error *err)
+weight_bf16(struct backend *b, struct packed *w, struct adds_error *err)
 {
-	const size_t bytes = (size_t)(w->n * w->k) * dtype_size(t);
+	const size_t bytes = (size_t)(w->n * w->k) * sizeof(uint16_t);
 	struct mat y, x;
 
-	if (w->t == t)
+	if (w->t == DT_BF16)
 		return w->w;
 	if (!(w->plain = cpu_scratch(bytes, err)))
 		return NULL;
 	x = mat_of((void *)(uintptr_t)w->w, w->t, w->n, w->k);
-	y = mat_of(w->plain, t, w->n, w->k);
+	y = mat_of(w->plain, DT_BF16, w->n, w->k);
 	cpu_convert(b, y, x, err);
+	w->packed_bytes += bytes;
 	b->packed_bytes += bytes;
 	cpu_linear_spared(w);
 	w->w = w->plain;
-	w->t = t;
+	w->t = DT_BF16;
 	return w->w;
 }
 
@@ -156,14 +154,14 @@ lay_down(struct backend *b, struct mat y, struct mat r)
 		return;
 #pragma omp parallel for num_threads(b->threads)
 	for (i = 0; i < y.rows; i++)
-		cpu_store(mat_at(y, i, 0), y.t, row_f32(r, i), y.cols);
+		cpu_state(b)->simd->store(mat_at(y, i, 0), y.t, row_f32(r, i), y.cols);
 }
 
 static int
 by_library(struct backend *b, struct mat y, struct mat x, struct packed *w, const float *bias, enum activation act,
            struct mat r, struct adds_error *err)
 {
-	const void *weight = weight_as(b, w, x.t, err);
+	const void *weight = weight_bf16(b, w, err);
 	const int before = omp_get_max_threads();
 	struct product p;
 	int rc;
@@ -223,11 +221,9 @@ cpu_linear(struct backend *b, struct mat y, struct mat x, const struct packed *w
 	assert(y.rows == x.rows && y.cols == w->n && x.cols == w->k);
 	if (!x.rows || !w->n)
 		return 0;
-	if (w->k && w->prec == PREC_INT8)
-		return cpu_linear_int8(b, y, x, w, bias, act, r, err);
-	if (w->k && w->prec == PREC_BF16)
+	if (w->k && w->prec == PREC_BF16 && cpu_state(b)->amx)
 		return by_library_bf16(b, y, x, w, bias, act, r, err);
-	if (w->k && cpu_state(b)->steady && x.t == DT_F32 && y.t == DT_F32)
-		return by_library(b, y, x, w, bias, act, r, err);
+	if (w->k && (w->prec == PREC_BF16 || w->prec == PREC_INT8))
+		return cpu_linear_narrow(b, y, x, w, bias, act, r, err);
 	return by_blocks(b, y, x, w, bias, act, r, err);
 }

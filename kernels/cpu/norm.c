@@ -33,13 +33,13 @@ cpu_layernorm(struct backend *b, struct mat y, struct mat sum, float *mean, floa
 		if (r.p && x.t == DT_F32) {
 			simd->add(s, row_f32(x, i), row_f32(r, i), x.cols);
 		} else {
-			cpu_load(s, mat_at(x, i, 0), x.t, x.cols);
+			simd->load(s, mat_at(x, i, 0), x.t, x.cols);
 			if (r.p)
 				simd->add(s, s, row_f32(r, i), x.cols);
 		}
 		simd->layernorm(o, &m, &d, s, w, bias, eps, y.cols);
 		if (y.t != DT_F32)
-			cpu_store(mat_at(y, i, 0), y.t, o, y.cols);
+			simd->store(mat_at(y, i, 0), y.t, o, y.cols);
 		if (mean)
 			mean[i] = m;
 		if (rstd)

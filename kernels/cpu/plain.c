@@ -20,7 +20,7 @@ cpu_products_free(struct products *p)
 struct product_traits
 cpu_products_traits(void)
 {
-	const struct product_traits t = { 1, 0, 0, 0, "" };
+	const struct product_traits t = { .avx512 = 1, .isa = "" };
 
 	return t;
 }

@@ -23,9 +23,7 @@ struct product {
 /* what the processor and the library can do together */
 struct product_traits {
 	int avx512; /* 1: instructions of that width may be used */
-	int steady; /* 1: a row's bits depend neither on the other rows nor on the threads */
-	int bf16;
-	int int8;        /* the largest signed factor whose sums of products are exact beside bytes of up to 255; 0: no such products */
+	int bf16, vnni, amx; /* products of bf16, of bytes into 32 bits, and both by tiles */
 	const char *isa; /* what is beyond AVX2: "AVX-512 BF16", or "" */
 };
 

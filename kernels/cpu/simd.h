@@ -30,11 +30,18 @@ struct head_gradients {
 	struct mat dq, dk, dv, dy;
 };
 
+/* What a word of 32 bits of a row or a panel holds: an f32; two bf16; four bytes, unsigned in rows (128 more than
+ * the number) and signed in panels, whose sums are whole numbers */
+enum form { FORM_F32, FORM_BF16, FORM_INT8, FORMS };
+
 /* what becomes of a sum of products before it is stored */
 struct epilogue {
 	float alpha, beta;
 	enum activation act;
-	const float *bias; /* of the block's first column, or NULL */
+	const float *bias;  /* of the block's first column, or NULL */
+	const int32_t *off; /* sums are whole numbers: this is taken off, in place of alpha comes row·scale; or NULL */
+	const float *scale; /* of the block's columns */
+	const float *row;   /* of its rows */
 	struct mat r;      /* the block's part of R, f32 or like Y; p NULL for none */
 	struct mat y;      /* the block's part of Y */
 };
@@ -51,14 +58,23 @@ struct simd {
 	/* ---- products (product.c) ---- */
 	/* one panel of columns: element (l,j) of B is at b + l·bi + j·bj; past n zeros */
 	void (*pack_panel)(float *panel, const void *b, enum dtype t, int64_t bi, int64_t bj, int64_t k, int64_t n);
-	/* C[rows, panel_width] (+)= A[rows,k]·panel; first: C is not read; soon: the panel that comes next, which is fetched
-	 * ahead, or this one */
-	void (*tile)(float *c, int64_t ldc, const float *a, int64_t lda, const float *panel, int64_t k, int64_t rows, int first, const float *soon);
+	/* C[rows, panel_width] (+)= A[rows,k]·panel, k and lda in words, C f32 or int32_t; first: C is not read; soon: the
+	 * panel that comes next, which is fetched ahead, or this one. NULL where the instruction set has no such products;
+	 * those of bf16 and, but for AVX2's, of bytes need instructions beyond the set's own (product_traits) */
+	void (*tile[FORMS])(void *c, int64_t ldc, const void *a, int64_t lda, const void *panel, int64_t k, int64_t rows, int first,
+	                    const void *soon);
 	/* the same of A's rows as tiles made of its columns: element (i,l) of A was at a + i + l·lda; y: [rows·k] */
 	void (*pack_tiles)(float *y, const float *a, int64_t lda, int64_t k, int64_t rows);
-	void (*tile_packed)(float *c, int64_t ldc, const float *y, const float *panel, int64_t k, int64_t rows, int first, const float *soon);
+	void (*tile_packed[FORMS])(void *c, int64_t ldc, const void *y, const void *panel, int64_t k, int64_t rows, int first,
+	                           const void *soon);
 	/* c: [rows, panel_width] of each panel, step apart */
-	void (*finish)(const float *c, int64_t step, const struct epilogue *e);
+	void (*finish)(const void *c, int64_t step, const struct epilogue *e);
+
+	/* ---- n elements of type t (f32, bf16, f16) to f32, and back (convert.c) ---- */
+	void (*load)(float *y, const void *x, enum dtype t, int64_t n);
+	void (*store)(void *y, enum dtype t, const float *x, int64_t n);
+	/* n words of two bf16: of x, and of z in the upper half, or (NULL) zeros */
+	void (*pair)(uint32_t *y, const float *x, const float *z, int64_t n);
 
 	/* ---- rows (rows.c) ---- */
 	void (*act)(float *y, const float *x, enum activation a, int64_t n);
@@ -74,10 +90,11 @@ struct simd {
 	float (*dot)(const float *x, const float *z, int64_t n);
 
 	/* ---- eight bits (int8.c) ---- */
-	float (*quantise)(uint8_t *y, const float *x, int64_t n); /* y = round(x/scale) + 128; returns scale, the largest |x| over 127 */
-	/* y = act((sum − off)·scale·row + bias) + r; bias, r: NULL for none; y may be r */
-	void (*restore)(float *y, const int32_t *sum, const int32_t *off, const float *scale, float row, const float *bias,
-	                enum activation act, const float *r, int64_t n);
+	/* y = round(x/scale) + 128; returns scale, the largest |x| over 127 */
+	float (*quantise)(uint8_t *y, const float *x, int64_t n);
+	/* words whose products are added in 16 bits before they join the sums in 32 (rows and panels are filled up to a
+	 * multiple of it); 0: every product of bytes fits */
+	int group8;
 
 	/* ---- elements (elements.c) ---- */
 	void (*axpby)(float *y, float alpha, const float *x, float beta, int64_t n);
@@ -95,6 +112,15 @@ struct simd {
 };
 
 extern const struct simd cpu_simd_base, cpu_simd_avx2, cpu_simd_avx512;
+
+/* words of a row of k bytes */
+static inline int64_t
+cpu_int8_words(const struct simd *s, int64_t k)
+{
+	const int64_t words = (k + 3) / 4, group = s->group8 ? s->group8 : 1;
+
+	return (words + group - 1) / group * group;
+}
 
 /* the widest that the processor has; avx512 0: at most AVX2 */
 const struct simd *cpu_simd_best(int avx512);

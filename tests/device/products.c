@@ -135,6 +135,55 @@ linear_sizes(void)
 		}
 }
 
+/* in bf16 and in bytes: words that are filled up, edges of panels, more rows than a block has */
+static void
+linear_narrow(void)
+{
+	struct shape s = { .bias = 1 };
+	int i, j, p;
+
+	for (i = 0; i < SIZES; i++)
+		for (j = 0; j < SIZES; j++)
+			for (p = 0; p < 2; p++) {
+				s.prec = p ? PREC_INT8 : PREC_BF16;
+				s.m = size_list[(i + 3 * j) % SIZES];
+				s.n = size_list[j];
+				s.k = size_list[i];
+				s.xt = j & 1 && !p ? DT_BF16 : DT_F32;
+				s.yt = i & 1 && !p ? DT_BF16 : DT_F32;
+				s.wt = (i + j) & 1 ? DT_BF16 : DT_F32;
+				s.act = (enum activation)((i + j) % 5);
+				s.transposed = j & 1;
+				if (s.m * s.n * s.k <= 8 * 1000 * 1000)
+					linear_case(&s);
+			}
+}
+
+/* Factors that are all as large as bytes can be, of one sign and of both: no sum on the way may be cut off. */
+static void
+linear_largest(int64_t k)
+{
+	enum { M = 7, N = 37 };
+	float *x = room((size_t)(M * k) * sizeof(*x)), *w = room((size_t)(N * k) * sizeof(*w));
+	struct shape s = { M, N, k, 0, ACT_NONE, 0, 0, DT_F32, DT_F32, DT_F32, PREC_INT8 };
+	const double tol = backend_precision(dev, PREC_INT8) == PREC_INT8 ? 1e-5 : linear_tolerance(&s);
+	struct packed *packed = NULL;
+	struct mat my;
+	int64_t i;
+
+	begin("linear", "%lld products of the largest bytes", (long long)k);
+	for (i = 0; i < M * k; i++)
+		x[i] = i / k % 3 == 0 ? 1 : i / k % 3 == 1 ? -1 : i & 1 ? -1 : 1;
+	for (i = 0; i < N * k; i++)
+		w[i] = i / k % 3 == 0 ? 0.5f : i / k % 3 == 1 ? -0.5f : i & 1 ? -0.5f : 0.5f;
+	my = blank(M, N, DT_F32);
+	done(dev->ops->pack(dev, &packed, weight(w, N * k, DT_F32), DT_F32, N, k, 0, PREC_INT8, &fault));
+	done(dev->ops->linear(dev, my, up(x, M, k, DT_F32), packed, NULL, ACT_NONE, none(), thirds(M), &fault));
+	near_("y", down(my), linear_want(&s, x, w, NULL, NULL), M * N, tol, tol);
+	dev->ops->unpack(dev, packed);
+	end();
+}
+
 /* a weight whose array is given up: the second product has only what the first one packed */
 static void
 linear_spared(int64_t m)
@@ -369,6 +418,9 @@ test_products(void)
 {
 	linear_sizes();
 	linear_variants();
+	linear_narrow();
+	linear_largest(16);
+	linear_largest(1001);
 	gemm_cases();
 	gemm_nothing();
 }

@@ -85,7 +85,7 @@ block(const struct head *h, struct room *m, int64_t q0, int64_t rows, int64_t k0
 		ld = h->q.ld;
 	} else {
 		for (r = 0; r < rows; r++)
-			cpu_load(m->q + r * HEAD_WIDTH, mat_at(h->q, q0 + r, 0), h->q.t, hd);
+			SIMD_NAME(cpu_load)(m->q + r * HEAD_WIDTH, mat_at(h->q, q0 + r, 0), h->q.t, hd);
 	}
 	for (j = 0; j < n; j += PANEL)
 		SIMD_NAME(cpu_tile)
@@ -109,7 +109,7 @@ finish(const struct head *h, struct room *m, int64_t i)
 		m->most[i] = -INFINITY;
 		m->sum[i] = 1;
 	}
-	cpu_store(mat_at(h->y, i, 0), h->y.t, y, h->q.cols);
+	SIMD_NAME(cpu_store)(mat_at(h->y, i, 0), h->y.t, y, h->q.cols);
 	if (h->lse)
 		h->lse[i * h->step] = m->most[i] + logf(m->sum[i]);
 }

@@ -1,6 +1,29 @@
 /* SPDX-License-Identifier: MIT
- * int8.c - rows to eight bits, and sums of their products back */
+ * int8.c - rows to eight bits, and inner loops of products of bytes */
 #include "simd.h"
+
+#if VL == 8
+#define TILE 3
+#define OWN_TILE
+#elif VL == 16
+#define TILE 12
+#else
+#define TILE 6
+#endif
+
+typedef vi sums;
+
+#ifdef __AVX512VNNI__
+INLINE vi
+add(vi s, vu b, vu x)
+{
+	return (vi)_mm512_dpbusd_epi32((__m512i)s, (__m512i)x, (__m512i)b);
+}
+#endif
+
+#if VL == 8 || defined(__AVX512VNNI__)
+#include "tile.h"
+#endif
 
 typedef uint8_t v8 __attribute__((vector_size(VL)));
 
@@ -72,39 +95,86 @@ SIMD_NAME(cpu_row_quantise)(uint8_t *y, const float *x, int64_t n)
 	return scale;
 }
 
-/* (sum − off)·row·scale + bias of one vector */
-INLINE vf
-restore(const int32_t *sum, const int32_t *off, const float *scale, vf row, const float *bias)
-{
-	vi s, o;
 
-	memcpy(&s, sum, sizeof(s));
-	memcpy(&o, off, sizeof(o));
-	return fma_(__builtin_convertvector(s - o, vf), row * load(scale), bias ? load(bias) : splat(0));
+/* ---- products ---- */
+
+#if VL == 8
+/* Sums in 16 bits, of the products of GROUP8 words: in an order of the compiler's own they would not stay in registers. */
+INLINE void
+add16(vi *t, vu b, vu x, int first)
+{
+	const vi y = (vi)_mm256_maddubs_epi16((__m256i)x, (__m256i)b);
+
+	if (first)
+		*t = y;
+	else
+		__asm__("vpaddw %1, %0, %0" : "+x"(*t) : "x"(y));
 }
 
+INLINE vi
+join16(vi s, vi t)
+{
+	return s + (vi)_mm256_madd_epi16((__m256i)t, _mm256_set1_epi16(1));
+}
+
+/* s += products of GROUP8 words of each row */
+INLINE void
+add_group(const int R, vi (*s)[2], const uint32_t *a, int64_t lda, const uint32_t *panel)
+{
+	vi t[TILE][2];
+	int i, l;
+
+#pragma GCC unroll 4
+	for (l = 0; l < GROUP8; l++) {
+		const vu b0 = load_words(panel + l * PANEL), b1 = load_words(panel + l * PANEL + VL);
+
+#pragma GCC unroll 3
+		for (i = 0; i < R; i++) {
+			const vu x = splat_word(a + i * lda + l);
+
+			add16(&t[i][0], b0, x, l == 0);
+			add16(&t[i][1], b1, x, l == 0);
+		}
+	}
+#pragma GCC unroll 3
+	for (i = 0; i < R; i++) {
+		s[i][0] = join16(s[i][0], t[i][0]);
+		s[i][1] = join16(s[i][1], t[i][1]);
+	}
+}
+
+INLINE void
+tile_of(const int R, const int packed, uint32_t *c, int64_t ldc, const uint32_t *a, int64_t lda, const uint32_t *panel, int64_t k,
+        int first, const uint32_t *soon)
+{
+	vi s[TILE][2];
+	int64_t l;
+	int i;
+
+	(void)packed; /* no such tiles are packed */
+#pragma GCC unroll 3
+	for (i = 0; i < R; i++)
+		s[i][0] = s[i][1] = (vi){ 0 };
+	for (l = 0; l < k; l += GROUP8) {
+		if (l % PACE == 0) {
+			__builtin_prefetch(soon, 0, 2);
+			soon += LINE;
+		}
+		add_group(R, s, a + l, lda, panel + l * PANEL);
+	}
+#pragma GCC unroll 3
+	for (i = 0; i < R; i++) {
+		put_sums(c + i * ldc, s[i][0], first);
+		put_sums(c + i * ldc + VL, s[i][1], first);
+	}
+}
+#endif
+
+#if VL == 8 || defined(__AVX512VNNI__)
 void
-SIMD_NAME(cpu_row_restore)(float *y, const int32_t *sum, const int32_t *off, const float *scale, float row, const float *bias,
-                           enum activation act, const float *r, int64_t n)
+SIMD_NAME(cpu_tile_int8)(void *c, int64_t ldc, const void *a, int64_t lda, const void *panel, int64_t k, int64_t rows, int first,
+                         const void *soon)
 {
-	int64_t i;
-
-	for (i = 0; i + VL <= n; i += VL) {
-		const vf v = activate_(restore(sum + i, off + i, scale + i, splat(row), bias ? bias + i : NULL), act);
-
-		store(y + i, r ? v + load(r + i) : v);
-	}
-	if (i < n) {
-		int32_t s[VL] = { 0 }, o[VL] = { 0 };
-		float c[VL] = { 0 }, b[VL] = { 0 };
-		vf v;
-
-		memcpy(s, sum + i, (size_t)(n - i) * sizeof(*s));
-		memcpy(o, off + i, (size_t)(n - i) * sizeof(*o));
-		memcpy(c, scale + i, (size_t)(n - i) * sizeof(*c));
-		if (bias)
-			memcpy(b, bias + i, (size_t)(n - i) * sizeof(*b));
-		v = activate_(restore(s, o, c, splat(row), b), act);
-		store_some(y + i, r ? v + load_some(r + i, n - i) : v, n - i);
-	}
+	tiles(0, c, ldc, a, lda, panel, k, rows, first, soon);
 }
+#endif

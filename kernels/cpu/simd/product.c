@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * product.c - inner loops of matrix products. Every element of C is a chain
- * of fused multiply-adds over k ascending, so that its bits depend on its row
- * of A and its column of B alone.
+ * product.c - inner loops of matrix products of f32, the packing of panels,
+ * and what becomes of the sums, of whatever form
  */
 #include "simd.h"
 
@@ -12,118 +11,26 @@
 #define TILE 6
 #endif
 
-enum {
-	LINE = 16, /* floats of a cache line */
-	PACE = 8,  /* columns of A for each line that is fetched ahead: eight tiles fetch a panel */
-};
+typedef vf sums;
 
-/* s += columns l … end-1 of A by rows of the panel */
-INLINE void
-add_columns(const int R, const int packed, vf (*s)[2], const float *a, int64_t lda, const float *panel, int64_t l, int64_t end)
+INLINE vf
+add(vf s, vu b, vu x)
 {
-	int i;
-
-	for (; l < end; l++) {
-		const vf b0 = load(panel + l * PANEL), b1 = load(panel + l * PANEL + VL);
-
-#pragma GCC unroll 12
-		for (i = 0; i < R; i++) {
-			const vf x = splat(packed ? a[l * R + i] : a[i * lda + l]);
-
-			s[i][0] = fma_(x, b0, s[i][0]);
-			s[i][1] = fma_(x, b1, s[i][1]);
-		}
-	}
+	return fma_((vf)x, (vf)b, s);
 }
 
-/* A row by row, lda apart, or (packed) column by column, R apart */
-INLINE void
-tile_of(const int R, const int packed, float *c, int64_t ldc, const float *a, int64_t lda, const float *panel, int64_t k, int first,
-        const float *soon)
-{
-	vf s[TILE][2];
-	int64_t l;
-	int i;
-
-#pragma GCC unroll 12
-	for (i = 0; i < R; i++)
-		s[i][0] = s[i][1] = splat(0);
-	for (l = 0; l + PACE <= k; l += PACE, soon += LINE) {
-		__builtin_prefetch(soon, 0, 2);
-		add_columns(R, packed, s, a, lda, panel, l, l + PACE);
-	}
-	add_columns(R, packed, s, a, lda, panel, l, k);
-#pragma GCC unroll 12
-	for (i = 0; i < R; i++) {
-		float *p = c + i * ldc;
-
-		store(p, first ? s[i][0] : load(p) + s[i][0]);
-		store(p + VL, first ? s[i][1] : load(p + VL) + s[i][1]);
-	}
-}
-
-/* Rows of the next tile: at the end none of one to three rows where four or five can be had, because too few sums
- * under way leave the multipliers waiting. */
-INLINE int64_t
-tile_rows(int64_t rows)
-{
-	static const int8_t last[14] = { 0, 1, 2, 3, 4, 5, 6, 4, 4, 5, 6, 6, 6, 5 };
-
-	if (TILE > 6 && (rows == TILE || rows > TILE + 3))
-		return TILE;
-	return rows < 14 ? last[rows] : 6;
-}
-
-INLINE void
-tiles(const int packed, float *c, int64_t ldc, const float *a, int64_t lda, const float *panel, int64_t k, int64_t rows,
-      int first, const float *soon)
-{
-	const float *end = soon + k * PANEL;
-
-	while (rows) {
-		const int64_t n = tile_rows(rows);
-
-		switch (n) {
-		case TILE:
-			tile_of(TILE, packed, c, ldc, a, lda, panel, k, first, soon);
-			break;
-#if TILE > 6
-		case 6:
-			tile_of(6, packed, c, ldc, a, lda, panel, k, first, soon);
-			break;
-#endif
-		case 5:
-			tile_of(5, packed, c, ldc, a, lda, panel, k, first, soon);
-			break;
-		case 4:
-			tile_of(4, packed, c, ldc, a, lda, panel, k, first, soon);
-			break;
-		case 3:
-			tile_of(3, packed, c, ldc, a, lda, panel, k, first, soon);
-			break;
-		case 2:
-			tile_of(2, packed, c, ldc, a, lda, panel, k, first, soon);
-			break;
-		default:
-			tile_of(1, packed, c, ldc, a, lda, panel, k, first, soon);
-		}
-		soon += k / PACE * LINE;
-		soon = soon < end ? soon : panel; /* all of it is on its way */
-		rows -= n;
-		c += n * ldc;
-		a += n * (packed ? k : lda);
-	}
-}
+#include "tile.h"
 
 void
-SIMD_NAME(cpu_tile)(float *c, int64_t ldc, const float *a, int64_t lda, const float *panel, int64_t k, int64_t rows,
-                    int first, const float *soon)
+SIMD_NAME(cpu_tile)(void *c, int64_t ldc, const void *a, int64_t lda, const void *panel, int64_t k, int64_t rows, int first,
+                    const void *soon)
 {
 	tiles(0, c, ldc, a, lda, panel, k, rows, first, soon);
 }
 
 void
-SIMD_NAME(cpu_tile_packed)(float *c, int64_t ldc, const float *a, const float *panel, int64_t k, int64_t rows, int first, const float *soon)
+SIMD_NAME(cpu_tile_packed)(void *c, int64_t ldc, const void *a, const void *panel, int64_t k, int64_t rows, int first,
+                           const void *soon)
 {
 	tiles(1, c, ldc, a, 0, panel, k, rows, first, soon);
 }
@@ -173,7 +80,7 @@ pack_rows(float *panel, const char *b, enum dtype t, int64_t bi, int64_t k, int6
 			store(panel + VL, load((const float *)b + VL));
 			continue;
 		}
-		cpu_load(panel, b, t, n);
+		SIMD_NAME(cpu_load)(panel, b, t, n);
 		memset(panel + n, 0, (size_t)(PANEL - n) * sizeof(*panel));
 	}
 }
@@ -243,7 +150,7 @@ pack_columns(float *panel, const char *b, enum dtype t, int64_t bj, int64_t k, i
 			x[j] = j >= n ? zero : t == DT_F32 ? (const float *)at
 			                                   : piece[j];
 			if (j < n && t != DT_F32)
-				cpu_load(piece[j], at, t, m);
+				SIMD_NAME(cpu_load)(piece[j], at, t, m);
 		}
 		transpose(panel + l0 * PANEL, x, m);
 	}
@@ -261,48 +168,90 @@ SIMD_NAME(cpu_pack_panel)(float *panel, const void *b, enum dtype t, int64_t bi,
 
 /* ---- what follows the sums ---- */
 
-INLINE vf
-finish_part(vf v, const struct epilogue *e, vf bias, vf old)
+/* a vector of sums and what each is to be multiplied by */
+struct part {
+	vf sum, factor;
+};
+
+/* of f32 sums, or (off) of whole numbers */
+INLINE struct part
+part_of(const uint32_t *c, const int32_t *off, const float *scale, vf alpha)
 {
-	v = activate_(fma_(v, splat(e->alpha), bias), e->act);
+	const vu sum = load_words(c);
+
+	if (!off)
+		return (struct part){ (vf)sum, alpha };
+	return (struct part){ __builtin_convertvector((vi)(sum - load_words((const uint32_t *)off)), vf), alpha * load(scale) };
+}
+
+INLINE vf
+finish_part(struct part p, const struct epilogue *e, vf bias, vf old)
+{
+	const vf v = activate_(fma_(p.sum, p.factor, bias), e->act);
+
 	return e->r.p ? fma_(splat(e->beta), old, v) : v;
 }
 
-/* a row from column j0 on: at the right edge, or of a narrow type */
+/* a row from column j0 on: at the right edge, or of rarer types */
 static void
-finish_edge(const float *c, const struct epilogue *e, int64_t r, int64_t j0)
+finish_edge(const uint32_t *c, const struct epilogue *e, int64_t r, int64_t j0, vf alpha)
 {
-	float bias[PANEL] = { 0 }, old[PANEL] = { 0 }, y[PANEL];
+	float bias[PANEL] = { 0 }, old[PANEL] = { 0 }, scale[PANEL] = { 0 }, y[PANEL];
+	int32_t off[PANEL] = { 0 };
 	const int64_t n = min_i64(PANEL, e->y.cols - j0);
 	int j;
 
 	if (e->bias)
 		memcpy(bias, e->bias + j0, (size_t)n * sizeof(*bias));
+	if (e->off) {
+		memcpy(off, e->off + j0, (size_t)n * sizeof(*off));
+		memcpy(scale, e->scale + j0, (size_t)n * sizeof(*scale));
+	}
 	if (e->r.p)
-		cpu_load(old, mat_at(e->r, r, j0), e->r.t, n);
+		SIMD_NAME(cpu_load)(old, mat_at(e->r, r, j0), e->r.t, n);
 	for (j = 0; j < PANEL; j += VL)
-		store(y + j, finish_part(load(c + j), e, load(bias + j), load(old + j)));
-	cpu_store(mat_at(e->y, r, j0), e->y.t, y, n);
+		store(y + j, finish_part(part_of(c + j, e->off ? off + j : NULL, scale + j, alpha), e, load(bias + j), load(old + j)));
+	SIMD_NAME(cpu_store)(mat_at(e->y, r, j0), e->y.t, y, n);
+}
+
+/* a panel's width of a row; R in f32, Y too or (narrow) in bf16 */
+INLINE void
+finish_panel(const int narrow, const uint32_t *c, const struct epilogue *e, int64_t r, int64_t j, vf alpha)
+{
+	const float *old = e->r.p ? mat_at(e->r, r, j) : NULL;
+	void *y = mat_at(e->y, r, j);
+	int i;
+
+#pragma GCC unroll 2
+	for (i = 0; i < PANEL; i += VL) {
+		const struct part p = part_of(c + i, e->off ? e->off + j + i : NULL, e->scale + j + i, alpha);
+		const vf v = finish_part(p, e, e->bias ? load(e->bias + j + i) : splat(0), old ? load(old + i) : splat(0));
+
+		if (narrow)
+			store_bf16((uint16_t *)y + i, v);
+		else
+			store((float *)y + i, v);
+	}
 }
 
 /* Y's rows one after the other: pieces of a panel's width would be a page or more apart */
 void
-SIMD_NAME(cpu_finish)(const float *c, int64_t step, const struct epilogue *e)
+SIMD_NAME(cpu_finish)(const void *c, int64_t step, const struct epilogue *e)
 {
-	const int plain = e->y.t == DT_F32 && (!e->r.p || e->r.t == DT_F32);
-	const vf zero = splat(0);
+	const int common = (e->y.t == DT_F32 || e->y.t == DT_BF16) && (!e->r.p || e->r.t == DT_F32);
+	const uint32_t *at = c;
 	int64_t r, j, p;
 
-	for (r = 0; r < e->y.rows; r++, c += PANEL)
-		for (j = 0, p = 0; j < e->y.cols; j += PANEL, p += step) {
-			const float *old = e->r.p ? mat_at(e->r, r, j) : NULL, *bias = e->bias ? e->bias + j : NULL;
-			float *y = mat_at(e->y, r, j);
+	for (r = 0; r < e->y.rows; r++, at += PANEL) {
+		const vf alpha = splat(e->off ? e->row[r] : e->alpha);
 
-			if (!plain || j + PANEL > e->y.cols) {
-				finish_edge(c + p, e, r, j);
-				continue;
-			}
-			store(y, finish_part(load(c + p), e, bias ? load(bias) : zero, old ? load(old) : zero));
-			store(y + VL, finish_part(load(c + p + VL), e, bias ? load(bias + VL) : zero, old ? load(old + VL) : zero));
+		for (j = 0, p = 0; j < e->y.cols; j += PANEL, p += step) {
+			if (!common || j + PANEL > e->y.cols)
+				finish_edge(at + p, e, r, j, alpha);
+			else if (e->y.t == DT_BF16)
+				finish_panel(1, at + p, e, r, j, alpha);
+			else
+				finish_panel(0, at + p, e, r, j, alpha);
 		}
+	}
 }

@@ -6,13 +6,21 @@
 #include "vec.h"
 
 #define PANEL (2 * VL) /* columns of B that lie together */
+#define GROUP8 (VL == 8 ? 2 : 0)
 
-void SIMD_NAME(cpu_tile)(float *c, int64_t ldc, const float *a, int64_t lda, const float *panel, int64_t k, int64_t rows,
-                         int first, const float *soon);
-void SIMD_NAME(cpu_tile_packed)(float *c, int64_t ldc, const float *a, const float *panel, int64_t k, int64_t rows, int first, const float *soon);
+void SIMD_NAME(cpu_tile)(void *c, int64_t ldc, const void *a, int64_t lda, const void *panel, int64_t k, int64_t rows, int first,
+                         const void *soon);
+void SIMD_NAME(cpu_tile_bf16)(void *c, int64_t ldc, const void *a, int64_t lda, const void *panel, int64_t k, int64_t rows,
+                              int first, const void *soon);
+void SIMD_NAME(cpu_tile_int8)(void *c, int64_t ldc, const void *a, int64_t lda, const void *panel, int64_t k, int64_t rows,
+                              int first, const void *soon);
+void SIMD_NAME(cpu_tile_packed)(void *c, int64_t ldc, const void *a, const void *panel, int64_t k, int64_t rows, int first,
+                                const void *soon);
+void SIMD_NAME(cpu_tile_packed_bf16)(void *c, int64_t ldc, const void *a, const void *panel, int64_t k, int64_t rows, int first,
+                                     const void *soon);
 void SIMD_NAME(cpu_pack_tiles)(float *y, const float *a, int64_t lda, int64_t k, int64_t rows);
 void SIMD_NAME(cpu_pack_panel)(float *panel, const void *b, enum dtype t, int64_t bi, int64_t bj, int64_t k, int64_t n);
-void SIMD_NAME(cpu_finish)(const float *c, int64_t step, const struct epilogue *e);
+void SIMD_NAME(cpu_finish)(const void *c, int64_t step, const struct epilogue *e);
 
 void SIMD_NAME(cpu_row_act)(float *y, const float *x, enum activation a, int64_t n);
 void SIMD_NAME(cpu_row_act_backward)(float *dx, const float *x, const float *dy, enum activation a, int64_t n);
@@ -30,10 +38,11 @@ void SIMD_NAME(cpu_row_dropout)(float *y, const float *x, uint32_t least, float 
 void SIMD_NAME(cpu_adamw)(float *w, const float *g, float *m, float *v, float *e, const struct adamw_step *s, int64_t n);
 float SIMD_NAME(cpu_row_dot)(const float *x, const float *z, int64_t n);
 
-float SIMD_NAME(cpu_row_quantise)(uint8_t *y, const float *x, int64_t n);
-void SIMD_NAME(cpu_row_restore)(float *y, const int32_t *sum, const int32_t *off, const float *scale, float row, const float *bias,
-                                enum activation act, const float *r, int64_t n);
+void SIMD_NAME(cpu_load)(float *y, const void *x, enum dtype t, int64_t n);
+void SIMD_NAME(cpu_store)(void *y, enum dtype t, const float *x, int64_t n);
+void SIMD_NAME(cpu_pair)(uint32_t *y, const float *x, const float *z, int64_t n);
 
+float SIMD_NAME(cpu_row_quantise)(uint8_t *y, const float *x, int64_t n);
 size_t SIMD_NAME(cpu_head_work)(void);
 size_t SIMD_NAME(cpu_head_backward_work)(void);
 void SIMD_NAME(cpu_head)(const struct head *h, void *work);

@@ -7,10 +7,22 @@ const struct simd SIMD_NAME(cpu_simd) = {
 	                                       : "no AVX2",
 	.panel_width = PANEL,
 	.pack_panel = SIMD_NAME(cpu_pack_panel),
-	.tile = SIMD_NAME(cpu_tile),
+	.tile[FORM_F32] = SIMD_NAME(cpu_tile),
+#if VL == 16
+	.tile[FORM_BF16] = SIMD_NAME(cpu_tile_bf16),
+#endif
+#if VL >= 8
+	.tile[FORM_INT8] = SIMD_NAME(cpu_tile_int8),
+#endif
 	.pack_tiles = SIMD_NAME(cpu_pack_tiles),
-	.tile_packed = SIMD_NAME(cpu_tile_packed),
+	.tile_packed[FORM_F32] = SIMD_NAME(cpu_tile_packed),
+#if VL == 16
+	.tile_packed[FORM_BF16] = SIMD_NAME(cpu_tile_packed_bf16),
+#endif
 	.finish = SIMD_NAME(cpu_finish),
+	.load = SIMD_NAME(cpu_load),
+	.store = SIMD_NAME(cpu_store),
+	.pair = SIMD_NAME(cpu_pair),
 	.act = SIMD_NAME(cpu_row_act),
 	.act_backward = SIMD_NAME(cpu_row_act_backward),
 	.exp_affine = SIMD_NAME(cpu_row_exp_affine),
@@ -25,7 +37,7 @@ const struct simd SIMD_NAME(cpu_simd) = {
 	.adamw = SIMD_NAME(cpu_adamw),
 	.dot = SIMD_NAME(cpu_row_dot),
 	.quantise = SIMD_NAME(cpu_row_quantise),
-	.restore = SIMD_NAME(cpu_row_restore),
+	.group8 = GROUP8,
 	.head_work = SIMD_NAME(cpu_head_work),
 	.head = SIMD_NAME(cpu_head),
 	.head_backward_work = SIMD_NAME(cpu_head_backward_work),

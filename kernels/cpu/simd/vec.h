@@ -34,6 +34,7 @@
 typedef float vf __attribute__((vector_size(VL * 4)));
 typedef int32_t vi __attribute__((vector_size(VL * 4)));
 typedef uint32_t vu __attribute__((vector_size(VL * 4)));
+typedef uint16_t vh __attribute__((vector_size(VL * 2)));
 
 INLINE vf
 load(const float *p)
@@ -98,6 +99,33 @@ INLINE vf
 abs_(vf a)
 {
 	return (vf)((vi)a & 0x7fffffff);
+}
+
+INLINE vf
+load_bf16(const uint16_t *p)
+{
+	vh h;
+
+	memcpy(&h, p, sizeof(h));
+	return (vf)(__builtin_convertvector(h, vu) << 16);
+}
+
+/* as f32_to_bf16 */
+INLINE vu
+bf16_bits(vf v)
+{
+	const vu u = (vu)v, nan = (vu)(v != v);
+	const vu r = (u + 0x7fff + (u >> 16 & 1)) >> 16;
+
+	return (nan & (u >> 16 | 0x40)) | (~nan & r);
+}
+
+INLINE void
+store_bf16(uint16_t *p, vf v)
+{
+	const vh h = __builtin_convertvector(bf16_bits(v), vh);
+
+	memcpy(p, &h, sizeof(h));
 }
 
 /* the first n (< VL) of p, zeros behind them */
