@@ -71,7 +71,7 @@ cmd_wait_briefly(char **argv)
 	if (getenv("GOMP_SPINCOUNT") || getenv("OMP_WAIT_POLICY"))
 		return;
 	n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	if (n <= 0 || n >= (ssize_t)sizeof(self) - 1 || setenv("GOMP_SPINCOUNT", "100", 1) != 0)
+	if (n <= 0 || n >= (ssize_t)sizeof(self) - 1 || setenv("GOMP_SPINCOUNT", "1000", 1) != 0)
 		return;
 	self[n] = '\0';
 	execv(self, argv); /* without it the program is slower, not wrong */

@@ -20,7 +20,7 @@
 enum {
 	BYTE = 127,              /* largest weight */
 	BYTES16 = (1 << 15) / 255, /* largest sum of weights whose products are added in 16 bits */
-	QUICK = 8, /* elements of a row that take as long as one of other work */
+	QUICK = 4, /* elements of a row that take as long as one of other work */
 };
 
 static const float ROUND = 12582912; /* 1.5·2^23: adding it rounds to a whole number */

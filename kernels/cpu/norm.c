@@ -9,6 +9,7 @@
 
 enum {
 	STRIP = 256, /* columns of dw that one thread sums */
+	QUICK = 4,   /* elements that take as long as one of other work */
 	BLOCK = 32,  /* rows of dw summed in f32 before they join the f64 sum */
 };
 
@@ -17,7 +18,7 @@ cpu_layernorm(struct backend *b, struct mat y, struct mat sum, float *mean, floa
               const float *w, const float *bias, float eps, struct adds_error *err)
 {
 	const struct simd *simd = cpu_state(b)->simd;
-	const int threads = cpu_threads(b, y.rows * y.cols);
+	const int threads = cpu_threads(b, y.rows * y.cols / QUICK);
 	float *work;
 	int64_t i;
 
