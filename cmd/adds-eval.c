@@ -69,17 +69,6 @@ static struct adds_writer *writer;
 static struct adds_scores scores;
 static struct adds_report_options report_options;
 
-static double
-parse_number(const char *what, const char *text, double lo, double hi)
-{
-	char *end;
-	const double x = strtod(text, &end);
-
-	if (end == text || *end || !(x >= lo && x <= hi))
-		usage("--%s: '%s' is not a number within %g and %g", what, text, lo, hi);
-	return x;
-}
-
 static void
 set_report_options(void)
 {
@@ -91,14 +80,14 @@ set_report_options(void)
 	report_options.empty_zero = empty_zero;
 	report_options.min_positives = min_positives;
 	for (i = 0; i < tops.n; i++)
-		report_options.top[report_options.tops++] = (int)parse_number("top", tops.item[i], 1, 1e6);
+		report_options.top[report_options.tops++] = (int)cmd_whole("top", tops.item[i], 1, 1e6);
 	if (!tops.n) {
 		report_options.top[0] = 3;
 		report_options.top[1] = 5;
 		report_options.tops = 2;
 	}
 	for (i = 0; i < cuts.n; i++)
-		report_options.cut[report_options.cuts++] = parse_number("at", cuts.item[i], -1, 1);
+		report_options.cut[report_options.cuts++] = cmd_number("at", cuts.item[i], -1, 1);
 }
 
 /* the cuts that nobody named: of logits only; and those that no probability can be */

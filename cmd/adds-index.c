@@ -72,7 +72,7 @@ read_share(const char *s, size_t n, int *part)
 
 	if (!equals || equals == s)
 		usage("--split: '%.*s' is not like NAME=0.5", (int)n, s);
-	x = strtod(equals + 1, &end);
+	x = cmd_strtod(equals + 1, &end);
 	if (end != s + n || !(x > 0 && x <= 1))
 		usage("--split: '%.*s' has no share above 0 and up to 1", (int)n, s);
 	*part = strlen(take) == (size_t)(equals - s) && strncmp(take, s, (size_t)(equals - s)) == 0;

@@ -58,6 +58,8 @@ const struct adds_message *cat_end(const struct cat_source *s);
 int cat_selective(const struct cat_options *o);
 void cat_close(struct cat_source *s);
 
+/* Once, first of all: takes in what --rows chooses, reading its file. */
+void cat_rows_open(const char *rows);
 /* Is row one of --rows? */
 int cat_row_chosen(const char *rows, uint64_t row);
 /* Dies if the file of --rows names a row that is not among total ones. */

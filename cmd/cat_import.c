@@ -52,11 +52,12 @@ read_values(struct import *im, int k, const char *text, const char *option)
 	char *end;
 
 	im->values[k] = cmd_alloc(strlen(text) + 1, sizeof(double));
-	while (*p) {
-		im->values[k][im->nvalues[k]++] = strtod(p, &end);
+	for (;; p = end + 1) {
+		im->values[k][im->nvalues[k]++] = cmd_strtod(p, &end);
 		if (end == p || (*end && *end != ','))
 			usage("--%s: '%s' is not a list of numbers with commas between", option, text);
-		p = *end ? end + 1 : end;
+		if (!*end)
+			break;
 	}
 }
 

@@ -36,6 +36,13 @@ int cmd_parse(int argc, char **argv, const struct opt *opts, const char *synopsi
 /* The option of this long name, in the table that was parsed, which must have it. */
 const struct opt *cmd_option(const char *name);
 
+/* The number that is the whole of an option's value, within lo and hi; else wrong usage of the option of this long name. */
+long long cmd_whole(const char *option, const char *text, double lo, double hi);
+double cmd_number(const char *option, const char *text, double lo, double hi);
+
+/* strtod, for values that are more than a number: *end is text where it begins with white space, hexadecimal or a word. */
+double cmd_strtod(const char *text, char **end);
+
 /* Did it stand on the command line? */
 int cmd_given(const char *name);
 
