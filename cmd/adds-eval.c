@@ -66,7 +66,8 @@ static struct adds_scorer *scorer;
 static struct adds_vocab *pictures;
 static struct adds_mapping map;
 static struct adds_writer *writer;
-static struct adds_scores scores;
+static struct adds_scores scores, zero_scores; /* the latter of the baseline */
+static struct adds_scorer *baseline;           /* zero-shot, beside a checkpoint that is measured; or NULL */
 static struct adds_report_options report_options;
 
 static void
@@ -138,10 +139,24 @@ write_text(const char *path, char *text)
 	free(text);
 }
 
+/* what CLIP alone reaches on the same pictures; cuts are probabilities, which it has none of */
+static void
+measure_baseline(struct adds_report *r)
+{
+	struct adds_report_options o = report_options;
+
+	o.cuts = 0;
+	zero_scores.header = scores.header;
+	zero_scores.header.kind = ADDS_SCORE_SIMILARITY;
+	zero_scores.header.calibrated = 0;
+	if (adds_report_make(r, &zero_scores, &o, &err) < 0)
+		die("%s", err.msg);
+}
+
 static void
 report(int table)
 {
-	struct adds_report r;
+	struct adds_report r, base, *zero = baseline ? &base : NULL;
 	uint8_t *unseen = NULL;
 
 	if (!scores.n) {
@@ -155,17 +170,21 @@ report(int table)
 		report_options.unseen = unseen = read_unseen(scores.header.labels);
 	if (adds_report_make(&r, &scores, &report_options, &err) < 0)
 		die("%s", err.msg);
+	if (zero)
+		measure_baseline(zero);
 	if (table)
-		write_text("-", adds_report_table(&r, &scores));
+		write_text("-", adds_report_table(&r, &scores, zero));
 	if (json_path) {
-		cJSON *j = adds_report_json(&r, &scores);
+		cJSON *j = adds_report_json(&r, &scores, zero);
 
 		write_text(json_path, adds_json_print(j));
 		cJSON_Delete(j);
 	}
 	if (table_path)
-		write_text(table_path, adds_report_labels(&r, &scores));
+		write_text(table_path, adds_report_labels(&r, &scores, zero));
 	adds_report_release(&r);
+	if (zero)
+		adds_report_release(zero);
 	free(unseen);
 }
 
@@ -227,6 +246,7 @@ struct waiting {
 	int64_t n;
 	struct adds_bag bag;
 	float *scores;   /* [batch, L] */
+	float *zero;     /* likewise, of the baseline */
 	int8_t *targets; /* [batch, L] of the pictures */
 	int32_t *room;   /* [labels of the pictures] */
 };
@@ -253,17 +273,22 @@ set_targets(struct adds_message *m, const int8_t *y)
 	free(rows);
 }
 
-/* row, y: scores and targets of a picture */
+/* item i; its scores and targets are those of that picture */
 static void
-emit(struct item *it, const float *row, const int8_t *y)
+emit(const struct waiting *w, int64_t i, int64_t picture)
 {
+	const struct item *it = &w->item[i];
 	const int64_t L = texts.n;
+	const float *row = w->scores + picture * L;
+	const int8_t *y = w->targets + picture * L;
+	const int measured = it->labelled && !no_metrics;
 
 	if (it->type == ADDS_RECORD_PICTURE) {
 		if (adds_message_add(it->m, "scores", ADDS_F32, 1, &L, row, &err) < 0)
 			die("%s", err.msg);
 		scores.unlabelled += !it->labelled;
-		if (it->labelled && !no_metrics && adds_scores_add(&scores, row, y, &err) < 0)
+		if ((measured && adds_scores_add(&scores, row, y, &err) < 0) ||
+		    (measured && baseline && adds_scores_add(&zero_scores, w->zero + picture * L, y, &err) < 0))
 			die("%s", err.msg);
 	}
 	scores.errors += it->type == ADDS_RECORD_ERROR;
@@ -277,10 +302,11 @@ flush_waiting(struct waiting *w)
 {
 	int64_t i, picture = 0;
 
-	if (w->bag.n && adds_scorer_run(scorer, w->scores, &w->bag, &err) < 0)
+	if (w->bag.n && (adds_scorer_run(scorer, w->scores, &w->bag, &err) < 0 ||
+	                 (baseline && adds_scorer_run(baseline, w->zero, &w->bag, &err) < 0)))
 		die("%s", err.msg);
 	for (i = 0; i < w->n; i++) {
-		emit(&w->item[i], w->scores + picture * texts.n, w->targets + picture * texts.n);
+		emit(w, i, picture);
 		picture += w->item[i].type == ADDS_RECORD_PICTURE;
 	}
 	w->n = 0;
@@ -327,6 +353,7 @@ score_pictures(struct adds_reader *r)
 	w.bag.width = texts.width;
 	w.item = cmd_alloc((size_t)batch, sizeof(*w.item));
 	w.scores = cmd_alloc((size_t)batch * (size_t)texts.n, sizeof(*w.scores));
+	w.zero = cmd_alloc(baseline ? (size_t)batch * (size_t)texts.n : 1, sizeof(*w.zero));
 	w.targets = cmd_alloc((size_t)batch * (size_t)texts.n + 1, 1);
 	w.room = cmd_alloc(adds_vocab_size(pictures) + 1, sizeof(*w.room));
 	while ((rc = adds_reader_read(r, &m, &err)) > 0) {
@@ -340,6 +367,7 @@ score_pictures(struct adds_reader *r)
 	adds_bag_release(&w.bag);
 	free(w.item);
 	free(w.scores);
+	free(w.zero);
 	free(w.targets);
 	free(w.room);
 }
@@ -399,6 +427,17 @@ open_scorer(void)
 	check_model(adds_scorer_model(scorer), "the checkpoint is");
 	check_effect();
 	say("%s", adds_scorer_summary(scorer));
+}
+
+/* CLIP alone is measured beside a checkpoint */
+static void
+open_baseline(void)
+{
+	const struct adds_scorer_options o = { .read = (enum adds_read)read_way };
+
+	if (!(baseline = adds_scorer_open(b, NULL, &texts, &o, &err)))
+		die("%s", err.msg);
+	zero_scores.L = texts.n;
 }
 
 static void
@@ -470,16 +509,19 @@ measure_scores(struct adds_reader *r)
 static int
 evaluate(struct adds_reader *r, int to_stdout)
 {
+	const int table = !to_stdout && (!output || strcmp(output, "-")) && !(json_path && strcmp(json_path, "-") == 0);
 	int errors;
 
 	open_pictures(r);
+	if (checkpoint && map.common && !no_metrics && (table || json_path || table_path))
+		open_baseline();
 	open_output(r, to_stdout);
 	score_pictures(r);
 	if (writer && adds_writer_finish(writer, NULL, &err) < 0)
 		die("%s", err.msg);
 	own_score_header();
 	if (!no_metrics)
-		report(!to_stdout && (!output || strcmp(output, "-")) && !(json_path && strcmp(json_path, "-") == 0));
+		report(table);
 	errors = scores.errors > 0;
 	if (errors)
 		warn("%lld error %s passed on", (long long)scores.errors, ADDS_PLURAL(scores.errors, "record", "records"));
@@ -488,6 +530,7 @@ evaluate(struct adds_reader *r, int to_stdout)
 		warn("the device had memory for no more than %lld %s at once", (long long)adds_scorer_most(scorer),
 		     ADDS_PLURAL(adds_scorer_most(scorer), "picture", "pictures"));
 	adds_scorer_close(scorer);
+	adds_scorer_close(baseline);
 	backend_close(b);
 	return errors;
 }

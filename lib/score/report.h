@@ -50,9 +50,11 @@ int adds_report_make(struct adds_report *r, const struct adds_scores *s, const s
                      struct adds_error *err);
 void adds_report_release(struct adds_report *r);
 
-/* The caller frees these. */
-char *adds_report_table(const struct adds_report *r, const struct adds_scores *s);
-char *adds_report_labels(const struct adds_report *r, const struct adds_scores *s); /* TSV, one line a label */
-cJSON *adds_report_json(const struct adds_report *r, const struct adds_scores *s);
+/* The caller frees these. zero: the report on zero-shot scores of the same pictures and labels, which stands beside r as its
+ * baseline; or NULL. */
+char *adds_report_table(const struct adds_report *r, const struct adds_scores *s, const struct adds_report *zero);
+/* TSV, one line a label */
+char *adds_report_labels(const struct adds_report *r, const struct adds_scores *s, const struct adds_report *zero);
+cJSON *adds_report_json(const struct adds_report *r, const struct adds_scores *s, const struct adds_report *zero);
 
 #endif
