@@ -287,6 +287,7 @@ open_model(struct job *j)
 		die("%s", err.msg);
 	for (line = strtok_r(notes, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
 		say("%s", line);
+	cmd_warn_lines(adds_clip_assumed(j->clip));
 }
 
 static void

@@ -229,6 +229,7 @@ open_model(struct adds_settings *s, struct backend *b)
 			*next++ = '\0';
 		say("%s", line);
 	}
+	cmd_warn_lines(adds_clip_assumed(m));
 	s->clip = *adds_clip_config(m);
 	s->precision = adds_clip_precision(m);
 	s->device = b->ops->name;

@@ -82,6 +82,8 @@ encode(const struct adds_vocab *v, const char *model, const char *to, struct bac
 	size_t truncated = 0;
 	int rc = -1;
 
+	if (m && adds_clip_assumed(m))
+		warn("%s (options of adds-encode-text)", adds_clip_assumed(m));
 	if (m) {
 		embedding = cmd_alloc(adds_vocab_size(v), (size_t)adds_clip_config(m)->E * sizeof(*embedding));
 		if ((rc = adds_labels_embed(embedding, m, v, NULL, &truncated, err)) == 0)

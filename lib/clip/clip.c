@@ -23,6 +23,27 @@ adds_clip_note(struct adds_clip_notes *notes, const char *fmt, ...)
 	notes->p[notes->used] = '\0';
 }
 
+void
+adds_clip_assume(struct adds_clip *m, const char *fmt, ...)
+{
+	char *const s = m->assumed;
+	va_list ap;
+
+	if (*s)
+		snprintf(s + strlen(s), sizeof(m->assumed) - strlen(s), "; ");
+	else
+		snprintf(s, sizeof(m->assumed), "model '%s': no configuration says, so it is assumed: ", m->cfg.name);
+	va_start(ap, fmt);
+	vsnprintf(s + strlen(s), sizeof(m->assumed) - strlen(s), fmt, ap);
+	va_end(ap);
+}
+
+const char *
+adds_clip_assumed(const struct adds_clip *m)
+{
+	return *m->assumed ? m->assumed : NULL;
+}
+
 static const char *
 base_name(const char *path)
 {

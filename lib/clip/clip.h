@@ -51,6 +51,10 @@ const struct adds_clip_config *adds_clip_config(const struct adds_clip *m);
 const char *adds_clip_folder(const struct adds_clip *m);
 enum precision adds_clip_precision(const struct adds_clip *m); /* the one in use */
 
+/* One sentence that names what neither tensors nor a file nor an option say of the model, so that published models' habit
+ * was taken, and how to say it; NULL: nothing. Defaults that OpenCLIP's and transformers' formats define are no such thing. */
+const char *adds_clip_assumed(const struct adds_clip *m);
+
 /* The configuration alone, without preparing any weight. */
 int adds_clip_probe(struct adds_clip_config *c, const char *path, const struct adds_clip_options *options,
                     struct adds_error *err);

@@ -26,6 +26,7 @@ adds_clip_note(struct adds_clip_notes *notes, const char *fmt, ...);
 /* what the JSON files say of one tower; -1: nothing */
 struct adds_clip_side {
 	int heads, head_width;
+	int by_width; /* 1: it names a published model (of timm), whose width says how many heads it has */
 	int act; /* enum activation */
 	double eps;
 	int image_size;
@@ -41,6 +42,7 @@ struct adds_clip_json {
 	int eos, pad;  /* token ids; eos -1: the largest id of the text */
 	float mean[3], std[3];
 	int normalised; /* 1: mean and std are given */
+	int pixels;     /* 1: what is not given is the format's default */
 	enum adds_fit fit;
 	int fit_given;
 	enum adds_filter filter;

@@ -140,6 +140,10 @@ t 'an unknown kind of specials' 2 <<'X'
 adds-encode-text --specials german list.txt
 X
 has err "adds-encode-text: --specials: 'german' is none of openai, openclip, plain*"
+t 'what no configuration says is told in one line, with how to say it' 0 <<'X'
+mkmodel --shape mini --no-config bare >o && echo cat >one && adds-encode-text -m bare --activation gelu -o bare.adds one && adds-encode-text -q -m bare --activation gelu -o bare.adds one
+X
+has err "adds-encode-text: model 'bare': no configuration says, so it is assumed: picture tower: *--heads*--eps*; text tower: * heads of 64 channels (--text-heads); text tower: epsilon 1e-05 (--eps)"
 t 'tokens of a small vocabulary' 0 <<'X'
 mkdir small && gzip -dc "$top/examples/clip/bpe_simple_vocab_16e6.txt.gz" | head -1000 >small/merges.txt
 mkmodel --shape mini small >/dev/null
