@@ -11,7 +11,7 @@
 
 enum {
 	PICTURE_FOLDS = 3,
-	BLEND_PICTURES = 300,  /* with fewer labelled pictures the ridge stands alone */
+	BLEND_PICTURES = 300,  /* with fewer pictures to train on the ridge stands alone */
 	SELECT_PICTURES = 10000,
 	SELECT_LABELS = 512,
 	SCORED_AT_ONCE = 1024, /* pictures */
@@ -518,10 +518,14 @@ adds_trainer_blend(struct adds_trainer *t, struct adds_error *err)
 	struct both both = { t->ridge, t->decoder, &w };
 	struct adds_measures m = { .epoch = t->state.epoch, .step = t->state.step };
 	struct folds f;
+	char text[128];
 	int rc;
 
-	if (t->ntrain < BLEND_PICTURES)
-		return t->run ? note(t, "blend", "blend: under 300 labelled pictures the ridge stands alone", err) : 0;
+	if (t->ntrain < BLEND_PICTURES) {
+		snprintf(text, sizeof(text), "blend: %lld %s to train on, fewer than %d: the ridge stands alone",
+		         (long long)t->ntrain, ADDS_PLURAL(t->ntrain, "picture", "pictures"), BLEND_PICTURES);
+		return t->run ? note(t, "blend", text, err) : 0;
+	}
 	rc = do_folds(&f, t, err);
 	if (rc == 0 && t->run)
 		rc = adds_blend_choose(&w, f.decoder, f.ridge, f.targets, t->is_trained, f.label, f.N, f.L, t->b->threads, err);

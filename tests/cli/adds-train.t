@@ -218,6 +218,10 @@ ls both/ridge.safetensors both/final.safetensors both/blend.safetensors both/bes
 for c in ridge final blend best; do adds-eval -qq -t l14.adds -c both/$c.safetensors -o s.adds b.adds || exit 1; done
 X
 has err '*ridge: 14 labels, lambda *expected change of AP *calibration error *blend: *the best is *'
+t 'the blend counts pictures to train on: of 330 labelled ones a fifth validates, and the ridge stands alone' 0 <<'X'
+adds-train --method both --epochs 1 -t l14.adds -o fifth b.adds && test ! -e fifth/blend.safetensors
+X
+has err '*blend: 2[0-9][0-9] pictures to train on, fewer than 300: the ridge stands alone*'
 python=$(for p in /usr/bin/python3 python3; do $p -c 'import torch, numpy' 2>/dev/null && echo $p && break; done)
 if [ "$python" ]; then
 	export python
