@@ -209,6 +209,13 @@ cat f.adds | adds-train -q $o -o inside && adds-train -q $o --seed 1 --replace -
 cmp inside/final.safetensors seed1/final.safetensors && cmp inside/features.adds f.adds && adds-train -q --resume -o inside
 X
 
+t 'the recipe of the seed is the options that the page lists' 0 <<'X'
+mkstream --kind labels --labels 6 --width 32 -o l32.adds && mkstream --kind features --records 6 --labels 6 --width 32 --tokens 2 -o f32.adds || exit
+options=$(sed -n '/^.It Fl -recipe/,/^.It Fl -epochs/p' "$top/man/adds-train.1" | grep '^--') || exit
+adds-train -qq -t l32.adds --val-split 0 --recipe seed --epochs 1 -o recipe f32.adds && adds-train -qq -t l32.adds --val-split 0 $options --epochs 1 -o spelt f32.adds &&
+cmp recipe/config.json spelt/config.json && cmp recipe/final.safetensors spelt/final.safetensors
+X
+
 # ---- ridge, decoder and their blend ----
 mkstream --kind labels --labels 14 --width 16 -o l14.adds
 mkstream --kind features --records 330 --labels 14 --width 16 --tokens 1 -o b.adds
