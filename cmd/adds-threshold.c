@@ -215,8 +215,8 @@ undo(void)
 	if (adds_sidecars_undo(undo_path, &undone, &changed, &err) < 0)
 		die("%s", err.msg);
 	if (changed)
-		warn("%lld %s changed by somebody since and left as %s", (long long)changed, ADDS_PLURAL(changed, "file was", "files were"),
-		     ADDS_PLURAL(changed, "it is", "they are"));
+		fault("%lld %s changed by somebody since and left as %s", (long long)changed, ADDS_PLURAL(changed, "file was", "files were"),
+		      ADDS_PLURAL(changed, "it is", "they are"));
 	say("%lld %s taken back", (long long)undone, ADDS_PLURAL(undone, "file", "files"));
 	return changed > 0;
 }

@@ -59,7 +59,7 @@ verify(const char *path)
 	int rc = -1, table;
 
 	if (!r || (rc = verify_records(r)) < 0 || (rc = table = adds_reader_check_table(r, &cat_err)) < 0) {
-		warn("%s", cat_err.msg);
+		fault("%s", cat_err.msg);
 		adds_reader_close(r);
 		return -1;
 	}

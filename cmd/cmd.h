@@ -50,8 +50,10 @@ int cmd_given(const char *name);
  * follows the name in the sentence. For options that would have no effect. */
 void cmd_refuse(const char *names, const char *why);
 
-/* "name: text" on stderr; die ends with CMD_FAILED, usage with CMD_USAGE and a hint at --help. */
+/* "name: text" on stderr; die ends with CMD_FAILED, usage with CMD_USAGE and a hint at --help; fault is an error after which
+ * the program goes on, and which its status tells at the end: unlike a warning it is told with -q. */
 __attribute__((format(printf, 1, 2), noreturn)) void die(const char *fmt, ...);
+__attribute__((format(printf, 1, 2))) void fault(const char *fmt, ...);
 __attribute__((format(printf, 1, 2), noreturn)) void usage(const char *fmt, ...);
 __attribute__((format(printf, 1, 2))) void warn(const char *fmt, ...);
 __attribute__((format(printf, 1, 2))) void say(const char *fmt, ...); /* only with -v */

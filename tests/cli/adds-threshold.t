@@ -270,7 +270,7 @@ X
 has out 0
 t 'what others wrote is left alone' 1 <<'X'
 cd in && printf 'mine, label9\n' >00003.jpg.txt && printf 'holiday' >00004.jpg.txt
-adds-threshold --top 2 --format txt scores.adds; rc=$?; cat 00003.jpg.txt 00004.jpg.txt; ls *.jpg.txt | wc -l; exit $rc
+adds-threshold -q --top 2 --format txt scores.adds; rc=$?; cat 00003.jpg.txt 00004.jpg.txt; ls *.jpg.txt | wc -l; exit $rc
 X
 has out 'mine, label9?holiday60'
 has err "*'00003.jpg.txt' is there already and not ours: use --append or --overwrite*00004*"
@@ -289,7 +289,7 @@ rm adds-sidecars.jsonl *.txt
 X
 has out 'label??mine, label9'
 t 'undo leaves what was changed since' 1 <<'X'
-cd in && adds-threshold --top 1 --ledger l --format txt scores.adds && echo new >00007.jpg.txt && adds-threshold --undo l; rc=$?; cat *.txt; rm *.txt l; exit $rc
+cd in && adds-threshold --top 1 --ledger l --format txt scores.adds && echo new >00007.jpg.txt && adds-threshold -q --undo l; rc=$?; cat *.txt; rm *.txt l; exit $rc
 X
 has out new
 has err '*1 file was changed*'
