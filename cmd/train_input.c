@@ -30,9 +30,14 @@ is_regular(const char *path)
 	return strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
+/* kinds of stream that it may be, as a bit mask; 0: it is a list of names */
 static void
-check_readable(const char *path)
+check_readable(const char *path, unsigned kinds)
 {
+	struct adds_error err;
+
+	if ((kinds ? adds_refuse_folder_for(path, kinds, &err) : adds_refuse_folder(path, "a list of names", NULL, &err)) < 0)
+		die("%s", err.msg);
 	if (strcmp(path, "-") == 0)
 		cmd_input(path);
 	else if (access(path, R_OK) < 0)
@@ -45,14 +50,14 @@ train_check_input(const struct train_args *a)
 	if (a->resume)
 		return;
 	if (a->labels)
-		check_readable(a->labels);
+		check_readable(a->labels, 1u << ADDS_KIND_LABELS);
 	else
 		train_check_model(a);
-	check_readable(a->input);
+	check_readable(a->input, 1u << ADDS_KIND_FEATURES);
 	if (a->val)
-		check_readable(a->val);
+		check_readable(a->val, 1u << ADDS_KIND_FEATURES);
 	if (a->holdout)
-		check_readable(a->holdout);
+		check_readable(a->holdout, 0);
 }
 
 static char *

@@ -173,7 +173,8 @@ adds_checkpoint_read(const char *path, char **bytes, size_t *len, struct adds_er
 	*bytes = NULL;
 	if (!m)
 		adds_fail(err, ADDS_ENOMEM, "out of memory for a checkpoint");
-	else if ((*bytes = adds_read_file(path, FILE_LIMIT, &n, err)) && (rc = check_kind(*bytes, n, err)) >= 0 &&
+	else if (adds_refuse_folder(path, "a checkpoint of adds-train", "best.safetensors", err) == 0 &&
+	         (*bytes = adds_read_file(path, FILE_LIMIT, &n, err)) && (rc = check_kind(*bytes, n, err)) >= 0 &&
 	         (rc = adds_message_parse(m, *bytes, n, FILE_LIMIT, ADDS_WEIGHTS_JSON_LIMIT, &used, err)) >= 0 && used != n)
 		rc = adds_fail(err, ADDS_EFORMAT, "%zu bytes behind the last tensor", n - used);
 	if (rc < 0 && *bytes)

@@ -181,7 +181,8 @@ adds_thresholds_read(struct adds_thresholds *t, const char *path, struct adds_er
 	int rc;
 
 	memset(t, 0, sizeof(*t));
-	if (!(text = adds_read_file(path, MAX_FILE, &len, err)))
+	if (adds_refuse_folder(path, "a thresholds file of adds-threshold", "thresholds.json", err) < 0 ||
+	    !(text = adds_read_file(path, MAX_FILE, &len, err)))
 		return err->code;
 	if (!(j = adds_json_parse(text, len, MAX_FILE, path, err)))
 		rc = err->code;

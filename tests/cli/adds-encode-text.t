@@ -132,6 +132,10 @@ t 'a model that is not there' 1 <<'X'
 adds-encode-text -m nowhere list.txt
 X
 has err "adds-encode-text: *nowhere*"
+t 'folders instead of files' 1 <<'X'
+adds-encode-text -m model model && exit 3; adds-encode-text -m model --template-file model list.txt && exit 3; adds-encode-text -m model --update model -o u.adds list.txt
+X
+has err "adds-encode-text: cannot read 'model': it is a folder: name a file in it?adds-encode-text: model: cannot read: it is a folder: name a file in it?adds-encode-text: 'model' is a folder, and a stream of labels (from adds-encode-text) is needed"
 t 'a device that is not there' 1 <<'X'
 adds-encode-text -m model --device cuda:77 list.txt >/dev/null
 X

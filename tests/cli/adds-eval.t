@@ -180,6 +180,16 @@ t 'a checkpoint that is not there' 1 <<'X'
 adds-eval -t labels.adds -c not-there features.adds >n.adds
 X
 has err "adds-eval: cannot open 'not-there': No such file or directory"
+mkdir folder
+t 'a folder as a checkpoint: what to give' 1 <<'X'
+adds-eval -t labels.adds -c run2 features.adds && exit 3; adds-eval -t labels.adds -c folder features.adds
+X
+has err "adds-eval: 'run2' is a folder, and a checkpoint of adds-train is needed: give 'run2/best.safetensors'?adds-eval: 'folder' is a folder, and a checkpoint of adds-train is needed"
+t 'a folder as labels, as a context, as features, as names' 1 <<'X'
+adds-eval -t run2 --zero-shot features.adds && exit 3; adds-eval -t labels.adds -c 2.st --context folder features.adds && exit 3
+adds-eval -t labels.adds --zero-shot folder && exit 3; adds-eval --unseen folder scores.adds
+X
+has err "adds-eval: 'run2' is a folder, and a stream of labels (from adds-encode-text) is needed: give 'run2/labels.adds'?adds-eval: 'folder' is a folder, and a stream of labels (from adds-encode-text) is needed?adds-eval: 'folder' is a folder, and a stream of features (from adds-pyramid) is needed?adds-eval: folder: cannot read: it is a folder: name a file in it"
 t 'a label stream that is not there, or none' 1 <<'X'
 adds-eval -t not-there --zero-shot features.adds >n.adds && exit 3; adds-eval -t features.adds --zero-shot features.adds >n.adds
 X

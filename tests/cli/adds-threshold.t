@@ -105,6 +105,12 @@ adds-threshold features.adds
 X
 has err 'adds-threshold: *features*scores*'
 
+t 'a folder as thresholds, or as names: what to give' 1 <<'X'
+mkdir folder && adds-threshold --apply folder scores.adds && exit 3; cp th.json folder/thresholds.json && adds-threshold --apply folder scores.adds && exit 3
+adds-threshold --top 1 --exclude-from folder scores.adds
+X
+has err "adds-threshold: 'folder' is a folder, and a thresholds file of adds-threshold is needed?adds-threshold: 'folder' is a folder, and a thresholds file of adds-threshold is needed: give 'folder/thresholds.json'?adds-threshold: folder: cannot read: it is a folder: name a file in it"
+
 # ---- applying ----
 t 'JSON Lines: one a picture, tags by falling probability' 0 <<'X'
 adds-threshold --apply th.json scores.adds >a && wc -l <a && head -1 a &&

@@ -51,6 +51,14 @@ t 'a model that is not there' 1 <<'X'
 adds-train -m not-there f.adds
 X
 has err '*not-there*'
+t 'folders instead of files: what to give' 0 <<'X'
+mkdir folder && cp l.adds folder/labels.adds
+adds-train -t folder -o run.none f.adds; test $? -eq 1 || exit
+adds-train -t l.adds -o run.none folder; test $? -eq 1 || exit
+adds-train -t l.adds --val folder -o run.none f.adds; test $? -eq 1 || exit
+adds-train -t l.adds --holdout-labels folder -o run.none f.adds; test $? -eq 1 && test ! -e run.none
+X
+has err "adds-train: 'folder' is a folder, and a stream of labels (from adds-encode-text) is needed: give 'folder/labels.adds'?adds-train: 'folder' is a folder, and a stream of features (from adds-pyramid) is needed?adds-train: 'folder' is a folder, and a stream of features (from adds-pyramid) is needed?adds-train: 'folder' is a folder, and a list of names is needed"
 t 'a label stream that is not there is noticed before the pipe is read' 0 <<'X'
 mkfifo never
 (sleep 10 >never) &
