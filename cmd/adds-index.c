@@ -271,21 +271,11 @@ report(const struct index_run *run)
 	cmd_cost(run->written, "pictures");
 }
 
-int
-main(int argc, char **argv)
+/* options that are for something that is not done */
+static void
+check_options(int arguments)
 {
-	struct index_pictures pictures = { 0 };
-	struct index_labels labels = { 0 };
-	struct index_run run = { .pictures = &pictures, .labels = &labels };
-	struct index_kept *kept = NULL;
-	struct adds_writer *w;
-	struct adds_error err;
-	int first, first_pass;
-
-	cmd_init("adds-index");
-	first = cmd_parse(argc, argv, opts, "[-0qv] [-o FILE] [--tags FILE] [--labels FILE] [options] FOLDER|FILE ...",
-	                  "Finds pictures and their labels, and writes an index stream.");
-	if (first == argc && !files_from)
+	if (!arguments && !files_from)
 		usage("which pictures? name folders or files, or use --files-from");
 	if (nul && !files_from)
 		usage("-0 speaks of the list of --files-from");
@@ -293,26 +283,54 @@ main(int argc, char **argv)
 		cmd_refuse("by", "says what --split or --shard hashes: neither is there");
 	if (!tables.n)
 		cmd_refuse("supercategories", "goes with --labels FILE: a COCO file has them");
-	parse_split(&run.from, &run.to);
-	parse_shard(&run.shard, &run.shards);
-	cmd_output(output);
-	pictures.argument = (const char *const *)argv + first;
-	pictures.arguments = (size_t)(argc - first);
-	pictures.list = files_from;
-	pictures.list_nul = nul;
-	run.threads = cores();
-	run.embed = embed;
-	run.by_content = by;
-	run.seed = (uint64_t)seed;
-	run.require_labels = require_labels;
-	run.stop_labels = on_error != 1;
-	run.stop_pictures = on_error == 0;
-	pictures.include_hidden = include_hidden;
-	labels.on_unknown = on_unknown;
-	labels.unknown_rest = rest;
-	labels.beside = files_beside();
-	labels.supercategories = supercategories;
+}
 
+/* what the options say, in the words of the parts */
+static void
+set_up(struct index_run *run, struct index_pictures *p, struct index_labels *l, char **argument, int arguments)
+{
+	run->pictures = p;
+	run->labels = l;
+	parse_split(&run->from, &run->to);
+	parse_shard(&run->shard, &run->shards);
+	run->threads = cores();
+	run->embed = embed;
+	run->by_content = by;
+	run->seed = (uint64_t)seed;
+	run->require_labels = require_labels;
+	run->stop_labels = on_error != 1;
+	run->stop_pictures = on_error == 0;
+	p->argument = (const char *const *)argument;
+	p->arguments = (size_t)arguments;
+	p->list = files_from;
+	p->list_nul = nul;
+	p->include_hidden = include_hidden;
+	l->on_unknown = on_unknown;
+	l->unknown_rest = rest;
+	l->beside = files_beside();
+	l->supercategories = supercategories;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct index_pictures pictures = { 0 };
+	struct index_labels labels = { 0 };
+	struct index_run run = { 0 };
+	struct index_kept *kept = NULL;
+	struct adds_writer *w;
+	struct adds_error err;
+	int first, first_pass;
+
+	/* arguments */
+	cmd_init("adds-index");
+	first = cmd_parse(argc, argv, opts, "[-0qv] [-o FILE] [--tags FILE] [--labels FILE] [options] FOLDER|FILE ...",
+	                  "Finds pictures and their labels, and writes an index stream.");
+	check_options(argc - first);
+	set_up(&run, &pictures, &labels, argv + first, argc - first);
+	cmd_output(output);
+
+	/* prepare */
 	index_check(&pictures);
 	first_pass = !index_vocabulary(&labels, tags, pictures.argument, pictures.arguments) || on_unknown == INDEX_ADD;
 	index_tables(&labels, &tables, pictures.argument, pictures.arguments);
@@ -323,6 +341,8 @@ main(int argc, char **argv)
 			die("%s", err.msg);
 		run.kept = kept = index_gather(&labels, &pictures, run.threads, run.stop_labels);
 	}
+
+	/* work */
 	w = open_output(&labels);
 	if (index_run(&run, w, &err) < 0 || (!first_pass && index_find_join(&pictures, &err) < 0) ||
 	    nothing_but_others(&pictures, &err) < 0) {

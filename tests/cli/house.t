@@ -36,6 +36,12 @@ export top
 t 'no source is over 600 lines' 0 <<'X'
 find $top/lib $top/kernels $top/cmd -name '*.[ch]' -o -name '*.cu' -o -name '*.cuh' | xargs wc -l | awk '$2 != "total" && $1 > 600 && $2 !~ /entities|codepoints/ { print; bad = 1 } END { exit bad }'
 X
+t 'no function is over 50 lines' 0 <<'X'
+find $top/lib $top/kernels $top/cmd $top/tests -name '*.[ch]' -o -name '*.cu' -o -name '*.cuh' -o -name '*.cc' | xargs awk '
+	/^{/ { start = FNR }
+	/^}/ && start { if (FNR - start + 1 > 50) { print FILENAME ":" start ": " FNR - start + 1; bad = 1 } start = 0 }
+	END { exit bad }'
+X
 t 'adds.h compiles alone, as C and as C++' 0 <<X
 echo '#include "$top/lib/adds.h"' >a.c && cc -std=c11 -Wall -Wextra -Werror -fsyntax-only a.c
 if command -v c++ >/dev/null; then cp a.c a.cc && c++ -Wall -Wextra -Werror -fsyntax-only a.cc; fi

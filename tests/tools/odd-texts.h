@@ -136,6 +136,15 @@ odd_word(struct odd *o)
 	odd_put(o, s);
 }
 
+/* widths, conjoining jamo, presentation forms */
+static void
+odd_form(struct odd *o)
+{
+	odd_character(o, odd_random(o, 2) ? (int32_t)(0xff01 + odd_random(o, 0x5e)) : 0xff9e);
+	odd_character(o, (int32_t)(0x1100 + odd_random(o, 0x13)));
+	odd_character(o, (int32_t)(0x1161 + odd_random(o, 0x15)));
+}
+
 static void
 odd_piece(struct odd *o)
 {
@@ -175,10 +184,8 @@ odd_piece(struct odd *o)
 		for (n = odd_random(o, 4), i = 0; i < n; i++)
 			odd_character(o, (int32_t)(0x300 + odd_random(o, 0x70)));
 		break;
-	case 7: /* widths, conjoining jamo, presentation forms */
-		odd_character(o, odd_random(o, 2) ? (int32_t)(0xff01 + odd_random(o, 0x5e)) : 0xff9e);
-		odd_character(o, (int32_t)(0x1100 + odd_random(o, 0x13)));
-		odd_character(o, (int32_t)(0x1161 + odd_random(o, 0x15)));
+	case 7:
+		odd_form(o);
 		break;
 	case 8: /* ASCII */
 		for (n = 1 + odd_random(o, 5), i = 0; i < n; i++)
