@@ -43,7 +43,7 @@ verify_records(struct adds_reader *r)
 
 	free(cat_labels(adds_reader_header(r), &labels));
 	while ((rc = adds_reader_read(r, &m, &cat_err)) > 0)
-		if ((rc = adds_record_parse(&rec, m, (int64_t)labels, &cat_err)) < 0)
+		if (adds_record_parse(&rec, m, (int64_t)labels, &cat_err) < 0)
 			return adds_fail_in(&cat_err, "%s: record %llu", adds_reader_name(r),
 			                    (unsigned long long)adds_reader_records(r) - 1);
 	return rc;
@@ -56,9 +56,9 @@ verify(const char *path)
 	struct adds_reader *r = adds_reader_open(cmd_input(path), NULL, &cat_err);
 	const char *kind;
 	double records, errors;
-	int rc = -1, table;
+	int table;
 
-	if (!r || (rc = verify_records(r)) < 0 || (rc = table = adds_reader_check_table(r, &cat_err)) < 0) {
+	if (!r || verify_records(r) < 0 || (table = adds_reader_check_table(r, &cat_err)) < 0) {
 		fault("%s", cat_err.msg);
 		adds_reader_close(r);
 		return -1;

@@ -62,9 +62,8 @@ describe(struct adds_clip *m, const char *path, const struct adds_clip_options *
 	if ((rc = adds_clip_locate(&m->weights, m->folder, path, notes, err)) < 0)
 		return rc;
 	snprintf(m->cfg.name, sizeof(m->cfg.name), "%.127s", base_name(m->folder));
-	if ((rc = adds_clip_params_init(&m->params, &m->weights, err)) < 0 ||
-	    (rc = adds_clip_json_read(&m->json, m->folder, &m->params, notes, err)) < 0 ||
-	    (rc = adds_clip_configure(m, o, notes, err)) < 0)
+	if (adds_clip_params_init(&m->params, &m->weights, err) < 0 ||
+	    adds_clip_json_read(&m->json, m->folder, &m->params, notes, err) < 0 || adds_clip_configure(m, o, notes, err) < 0)
 		return adds_fail_in(err, "model '%s'", path);
 	return 0;
 }

@@ -206,7 +206,7 @@ adds_blend_choose(struct adds_blend *w, const float *decoder, const float *ridge
 	float *S = malloc((cells + 1) * sizeof(*S));
 	int8_t *y = malloc(cells + 1);
 	uint8_t *listed = malloc((size_t)L + 1);
-	struct choice c = { both, both + cells, y, listed, N, L, threads, S, ap, ap + L, ap + 2 * L };
+	struct choice c;
 	int64_t k;
 	int rc, folds = 0;
 
@@ -214,6 +214,7 @@ adds_blend_choose(struct adds_blend *w, const float *decoder, const float *ridge
 		rc = adds_fail(err, ADDS_ENOMEM, "out of memory for %zu scores", cells);
 		goto out;
 	}
+	c = (struct choice){ both, both + cells, y, listed, N, L, threads, S, ap, ap + L, ap + 2 * L };
 	for (k = 0; k < L; k++) {
 		listed[k] = trained[k];
 		folds |= label_fold[k] >= 0;

@@ -159,7 +159,7 @@ adds_choose_reading(double *share, double *sharp, struct adds_ridge_gain *gain, 
 	float *t = calloc((size_t)((n + 1) * D + s->n * n + 1), sizeof(*t));
 	int8_t *y = malloc((size_t)(s->n * n) + 1);
 	double *ap = malloc((size_t)(3 * n + 1) * sizeof(*ap));
-	struct reading r = { s, t, y, n, t + n * D, t + (n + 1) * D, ap, ap + n, ap + 2 * n, threads, c };
+	struct reading r;
 	int64_t i, k;
 	int rc;
 
@@ -169,6 +169,7 @@ adds_choose_reading(double *share, double *sharp, struct adds_ridge_gain *gain, 
 		rc = adds_fail(err, ADDS_ENOMEM, "out of memory for %lld labels", (long long)n);
 		goto out;
 	}
+	r = (struct reading){ s, t, y, n, t + n * D, t + (n + 1) * D, ap, ap + n, ap + 2 * n, threads, c };
 	for (k = 0; k < n; k++)
 		memcpy(t + k * D, texts + labels[k] * D, (size_t)D * sizeof(*t));
 	adds_mean_text(t + n * D, t, D, NULL, n);

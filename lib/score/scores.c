@@ -126,13 +126,11 @@ static int
 add_record(struct adds_scores *s, int8_t *y, int32_t *room, const struct adds_record *rec, const struct adds_reader *r,
            struct adds_error *err)
 {
-	int rc;
-
 	if (rec->type == ADDS_RECORD_ERROR)
 		s->errors++;
 	if (rec->type != ADDS_RECORD_PICTURE)
 		return 0;
-	if ((rc = adds_score_check(&s->header, rec, err)) < 0)
+	if (adds_score_check(&s->header, rec, err) < 0)
 		return adds_fail_in(err, "%s: record %llu", adds_reader_name(r), (unsigned long long)adds_reader_records(r) - 1);
 	if (adds_score_targets(y, room, &s->header, rec))
 		return adds_scores_add(s, rec->scores, y, err);

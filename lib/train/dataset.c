@@ -47,7 +47,7 @@ check_header(struct adds_dataset *d, int strict, struct adds_error *err)
 		                 "%s: its pictures have no labels: index them with label files, or attach an index with 'adds-cat --relabel'",
 		                 adds_reader_name(d->reader));
 	if (!(d->vocab = adds_vocab_from_header(header, err)) ||
-	    (rc = adds_mapping_init(&d->map, d->texts->vocab, d->vocab, strict, err)) < 0)
+	    adds_mapping_init(&d->map, d->texts->vocab, d->vocab, strict, err) < 0)
 		return adds_fail_in(err, "%s", adds_reader_name(d->reader));
 	if (!(d->choice = adds_message_string(header, "tokens")))
 		d->choice = "all";
