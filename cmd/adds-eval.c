@@ -23,6 +23,7 @@ static const char *const precisions[] = { "f32", "bf16", NULL };
 static const char *labels_path, *checkpoint, *output, *context_path, *device = "auto", *json_path, *table_path, *unseen_path;
 static struct opt_list tops, cuts;
 static int zero_shot, no_visual_update, strict, precision, ap_kind, empty_zero, no_metrics;
+static int table; /* is one printed? */
 static int read_way = ADDS_READ_TILE;
 static long long min_positives = 1, threads, batch = 64, level = 1;
 
@@ -62,12 +63,11 @@ static const struct opt opts[] = {
 static struct adds_error err;
 static struct backend *b;
 static struct adds_texts texts, context;
-static struct adds_scorer *scorer;
+static struct adds_scorer *scorer, *baseline; /* zero-shot, to be measured beside a checkpoint; or NULL */
 static struct adds_vocab *pictures;
 static struct adds_mapping map;
 static struct adds_writer *writer;
-static struct adds_scores scores, zero_scores; /* the latter of the baseline */
-static struct adds_scorer *baseline;           /* zero-shot, beside a checkpoint that is measured; or NULL */
+static struct adds_scores scores, zero; /* those of the baseline */
 static struct adds_report_options report_options;
 
 static void
@@ -139,24 +139,24 @@ write_text(const char *path, char *text)
 	free(text);
 }
 
-/* what CLIP alone reaches on the same pictures; cuts are probabilities, which it has none of */
+/* what CLIP alone reaches; cuts are probabilities, which it has none of */
 static void
 measure_baseline(struct adds_report *r)
 {
 	struct adds_report_options o = report_options;
 
 	o.cuts = 0;
-	zero_scores.header = scores.header;
-	zero_scores.header.kind = ADDS_SCORE_SIMILARITY;
-	zero_scores.header.calibrated = 0;
-	if (adds_report_make(r, &zero_scores, &o, &err) < 0)
+	zero.header = scores.header;
+	zero.header.kind = ADDS_SCORE_SIMILARITY;
+	zero.header.calibrated = 0;
+	if (adds_report_make(r, &zero, &o, &err) < 0)
 		die("%s", err.msg);
 }
 
 static void
-report(int table)
+report(void)
 {
-	struct adds_report r, base, *zero = baseline ? &base : NULL;
+	struct adds_report r, base, *beside = baseline ? &base : NULL;
 	uint8_t *unseen = NULL;
 
 	if (!scores.n) {
@@ -170,21 +170,21 @@ report(int table)
 		report_options.unseen = unseen = read_unseen(scores.header.labels);
 	if (adds_report_make(&r, &scores, &report_options, &err) < 0)
 		die("%s", err.msg);
-	if (zero)
-		measure_baseline(zero);
+	if (beside)
+		measure_baseline(beside);
 	if (table)
-		write_text("-", adds_report_table(&r, &scores, zero));
+		write_text("-", adds_report_table(&r, &scores, beside));
 	if (json_path) {
-		cJSON *j = adds_report_json(&r, &scores, zero);
+		cJSON *j = adds_report_json(&r, &scores, beside);
 
 		write_text(json_path, adds_json_print(j));
 		cJSON_Delete(j);
 	}
 	if (table_path)
-		write_text(table_path, adds_report_labels(&r, &scores, zero));
+		write_text(table_path, adds_report_labels(&r, &scores, beside));
 	adds_report_release(&r);
-	if (zero)
-		adds_report_release(zero);
+	if (beside)
+		adds_report_release(beside);
 	free(unseen);
 }
 
@@ -246,7 +246,7 @@ struct waiting {
 	int64_t n;
 	struct adds_bag bag;
 	float *scores;   /* [batch, L] */
-	float *zero;     /* likewise, of the baseline */
+	float *zero;     /* the same of the baseline */
 	int8_t *targets; /* [batch, L] of the pictures */
 	int32_t *room;   /* [labels of the pictures] */
 };
@@ -273,22 +273,18 @@ set_targets(struct adds_message *m, const int8_t *y)
 	free(rows);
 }
 
-/* item i; its scores and targets are those of that picture */
+/* row, zero_row, y: scores, those of the baseline, and targets of a picture */
 static void
-emit(const struct waiting *w, int64_t i, int64_t picture)
+emit(struct item *it, const float *row, const float *zero_row, const int8_t *y)
 {
-	const struct item *it = &w->item[i];
 	const int64_t L = texts.n;
-	const float *row = w->scores + picture * L;
-	const int8_t *y = w->targets + picture * L;
-	const int measured = it->labelled && !no_metrics;
 
 	if (it->type == ADDS_RECORD_PICTURE) {
 		if (adds_message_add(it->m, "scores", ADDS_F32, 1, &L, row, &err) < 0)
 			die("%s", err.msg);
 		scores.unlabelled += !it->labelled;
-		if ((measured && adds_scores_add(&scores, row, y, &err) < 0) ||
-		    (measured && baseline && adds_scores_add(&zero_scores, w->zero + picture * L, y, &err) < 0))
+		if (it->labelled && !no_metrics &&
+		    (adds_scores_add(&scores, row, y, &err) < 0 || (baseline && adds_scores_add(&zero, zero_row, y, &err) < 0)))
 			die("%s", err.msg);
 	}
 	scores.errors += it->type == ADDS_RECORD_ERROR;
@@ -306,7 +302,7 @@ flush_waiting(struct waiting *w)
 	                 (baseline && adds_scorer_run(baseline, w->zero, &w->bag, &err) < 0)))
 		die("%s", err.msg);
 	for (i = 0; i < w->n; i++) {
-		emit(w, i, picture);
+		emit(&w->item[i], w->scores + picture * texts.n, w->zero + picture * texts.n, w->targets + picture * texts.n);
 		picture += w->item[i].type == ADDS_RECORD_PICTURE;
 	}
 	w->n = 0;
@@ -392,7 +388,7 @@ open_pictures(struct adds_reader *r)
 		warn("%zu %s not in '%s' and ignored: %s%s", map.ignored,
 		     ADDS_PLURAL(map.ignored, "label of the pictures is", "labels of the pictures are"), labels_path, map.first,
 		     map.ignored > 3 ? ", ..." : "");
-	scores.L = texts.n;
+	scores.L = zero.L = texts.n;
 }
 
 /* what the checkpoint makes no use of */
@@ -422,22 +418,12 @@ open_scorer(void)
 		die("%s", err.msg);
 	if (context_path && adds_texts_read(&context, context_path, &err) < 0)
 		die("%s", err.msg);
-	if (!(scorer = adds_scorer_open(b, zero_shot ? NULL : checkpoint, &texts, &o, &err)))
+	if (!(scorer = adds_scorer_open(b, zero_shot ? NULL : checkpoint, &texts, &o, &err)) ||
+	    (checkpoint && (table || json_path || table_path) && !(baseline = adds_scorer_open(b, NULL, &texts, &o, &err))))
 		die("%s", err.msg);
 	check_model(adds_scorer_model(scorer), "the checkpoint is");
 	check_effect();
 	say("%s", adds_scorer_summary(scorer));
-}
-
-/* CLIP alone is measured beside a checkpoint */
-static void
-open_baseline(void)
-{
-	const struct adds_scorer_options o = { .read = (enum adds_read)read_way };
-
-	if (!(baseline = adds_scorer_open(b, NULL, &texts, &o, &err)))
-		die("%s", err.msg);
-	zero_scores.L = texts.n;
 }
 
 static void
@@ -502,26 +488,23 @@ measure_scores(struct adds_reader *r)
 {
 	if (adds_scores_read(&scores, r, &err) < 0)
 		die("%s", err.msg);
-	report(!(json_path && strcmp(json_path, "-") == 0));
+	report();
 	return scores.errors > 0;
 }
 
 static int
 evaluate(struct adds_reader *r, int to_stdout)
 {
-	const int table = !to_stdout && (!output || strcmp(output, "-")) && !(json_path && strcmp(json_path, "-") == 0);
 	int errors;
 
 	open_pictures(r);
-	if (checkpoint && map.common && !no_metrics && (table || json_path || table_path))
-		open_baseline();
 	open_output(r, to_stdout);
 	score_pictures(r);
 	if (writer && adds_writer_finish(writer, NULL, &err) < 0)
 		die("%s", err.msg);
 	own_score_header();
 	if (!no_metrics)
-		report(table);
+		report();
 	errors = scores.errors > 0;
 	if (errors)
 		warn("%lld error %s passed on", (long long)scores.errors, ADDS_PLURAL(scores.errors, "record", "records"));
@@ -553,6 +536,7 @@ main(int argc, char **argv)
 	set_report_options();
 	to_stdout = labels_path && !output && !isatty(STDOUT_FILENO);
 	check_options(to_stdout);
+	table = !no_metrics && !to_stdout && !(output && strcmp(output, "-") == 0) && !(json_path && strcmp(json_path, "-") == 0);
 
 	/* prepare */
 	if (labels_path)
