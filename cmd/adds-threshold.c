@@ -154,31 +154,17 @@ make_cuts(const struct adds_score_header *h)
 	return cut;
 }
 
-static int
-apply(struct adds_reader *r)
+/* the tags of each picture to t; how many error records there were */
+static int64_t
+tag_pictures(struct adds_reader *r, struct tagout *t, const struct adds_score_header *h, const struct adds_tag_rule *rule)
 {
-	struct adds_score_header h;
-	struct adds_tag_rule rule = { 0 };
+	const int64_t L = (int64_t)adds_vocab_size(h->labels);
+	int32_t *rows = cmd_alloc((size_t)L, sizeof(*rows));
+	int64_t *room = cmd_alloc(2 * (size_t)L, sizeof(*room)), n, errors = 0;
 	const struct adds_message *m;
 	struct adds_record rec;
-	struct tagout *t;
-	int32_t *rows;
-	int64_t *room, L, n, errors = 0;
-	float *cut;
-	uint8_t *excluded;
 	int rc;
 
-	if (adds_score_header_read(&h, r, &err) < 0)
-		die("%s", err.msg);
-	L = (int64_t)adds_vocab_size(h.labels);
-	rule.cut = cut = make_cuts(&h);
-	rule.excluded = excluded = make_excluded(h.labels);
-	rule.top = top;
-	rule.mcut = mcut;
-	rule.parents = !no_parents;
-	rows = cmd_alloc((size_t)L, sizeof(*rows));
-	room = cmd_alloc(2 * (size_t)L, sizeof(*room));
-	t = tagout_open(output, &out, &h);
 	while ((rc = adds_reader_read(r, &m, &err)) > 0) {
 		if (adds_record_parse(&rec, m, L, &err) < 0)
 			die("%s: record %llu: %s", adds_reader_name(r), (unsigned long long)adds_reader_records(r) - 1, err.msg);
@@ -187,20 +173,40 @@ apply(struct adds_reader *r)
 			tagout_error(t, &rec);
 		if (rec.type != ADDS_RECORD_PICTURE)
 			continue;
-		if (adds_score_check(&h, &rec, &err) < 0)
+		if (adds_score_check(h, &rec, &err) < 0)
 			die("%s: record %llu: %s", adds_reader_name(r), (unsigned long long)adds_reader_records(r) - 1, err.msg);
-		n = adds_tags_pick(rows, room, rec.scores, h.labels, &rule);
+		n = adds_tags_pick(rows, room, rec.scores, h->labels, rule);
 		tagout_picture(t, &rec, rows, n);
 		cmd_progress("%llu pictures", (unsigned long long)adds_reader_records(r));
 	}
 	if (rc < 0)
 		die("%s", err.msg);
+	free(rows);
+	free(room);
+	return errors;
+}
+
+static int
+apply(struct adds_reader *r)
+{
+	struct adds_score_header h;
+	struct adds_tag_rule rule = { .top = top, .mcut = mcut, .parents = !no_parents };
+	struct tagout *t;
+	int64_t errors;
+	float *cut;
+	uint8_t *excluded;
+	int rc;
+
+	if (adds_score_header_read(&h, r, &err) < 0)
+		die("%s", err.msg);
+	rule.cut = cut = make_cuts(&h);
+	rule.excluded = excluded = make_excluded(h.labels);
+	t = tagout_open(output, &out, &h);
+	errors = tag_pictures(r, t, &h, &rule);
 	if (errors)
 		warn("%lld %s could not be read upstream (error records)", (long long)errors, ADDS_PLURAL(errors, "picture", "pictures"));
 	rc = tagout_close(t);
 	cmd_cost(adds_reader_records(r), "pictures");
-	free(rows);
-	free(room);
 	free(cut);
 	free(excluded);
 	adds_score_header_release(&h);

@@ -232,6 +232,23 @@ smooth_means(struct adds_ridge *m, const float *cosines, struct adds_error *err)
 	return rc;
 }
 
+/* room for K labels of width D: 1, or 0 if memory is out */
+static int
+make_room(struct adds_ridge *m, int64_t K, int64_t D)
+{
+	m->K = K;
+	m->D = D;
+	m->names = adds_vocab_new();
+	m->texts = floats(K * D);
+	m->mean_text = floats(D);
+	m->A = floats(K * D);
+	m->mu = floats(D);
+	m->offset = doubles(K);
+	m->mean = doubles(K);
+	m->weight = doubles(K);
+	return m->names && m->texts && m->mean_text && m->A && m->mu && m->offset && m->mean && m->weight;
+}
+
 static int
 take_fit(struct training *t, const struct adds_ridge_fit *f, const struct adds_vocab *names, struct adds_error *err)
 {
@@ -242,17 +259,7 @@ take_fit(struct training *t, const struct adds_ridge_fit *f, const struct adds_v
 	int64_t k, i;
 	int rc = 0;
 
-	m->K = f->K;
-	m->D = t->D;
-	m->names = adds_vocab_new();
-	m->texts = floats(m->K * m->D);
-	m->mean_text = floats(m->D);
-	m->A = floats(m->K * m->D);
-	m->mu = floats(m->D);
-	m->offset = doubles(m->K);
-	m->mean = doubles(m->K);
-	m->weight = doubles(m->K);
-	if (!host || !d || !m->names || !m->texts || !m->mean_text || !m->A || !m->mu || !m->offset || !m->mean || !m->weight) {
+	if (!make_room(m, f->K, t->D) || !host || !d) {
 		rc = adds_fail(err, ADDS_ENOMEM, "out of memory for %lld labels", (long long)m->K);
 		goto out;
 	}

@@ -330,6 +330,19 @@ columns(char *line, char **column)
 	return n;
 }
 
+static void
+read_tar(struct tar *t, const char *name)
+{
+	struct adds_error err;
+	const char *path;
+	char in[64];
+
+	snprintf(in, sizeof(in), "decoder_suite/%s", name);
+	path = shared_data(in, "part of the decoder suite");
+	ck_assert_ptr_nonnull(path);
+	ck_assert_ptr_nonnull(t->bytes = adds_read_file(path, 64 << 20, &t->len, &err));
+}
+
 /* Of 1,962 files Pillow 9.4 reads 983 in our formats; we read 905 of them to the same pixels. The other 78, and 2 that we read
  * and it does not, stand in tests/data/picture/decoder_suite.tsv with the reason. */
 START_TEST(decoder_suite)
@@ -337,8 +350,7 @@ START_TEST(decoder_suite)
 	static const char *const names[] = { "pngsuite.tar", "exif_orientation.tar", "fuzz_corpus.tar", "pillow_images.tar" };
 	const char *path = shared_data("decoder_suite/manifest.tsv", "decoding of the suite of good and broken pictures");
 	struct tar tars[4];
-	char line[4096], *column[9], *list, tar_path[64];
-	struct adds_error err;
+	char line[4096], *column[9], *list;
 	int i, same = 0, differ = 0, files = 0, same_formats = 0;
 	size_t len;
 	FILE *f;
@@ -347,12 +359,8 @@ START_TEST(decoder_suite)
 		return;
 	f = fopen(path, "r");
 	ck_assert_ptr_nonnull(f);
-	for (i = 0; i < 4; i++) {
-		snprintf(tar_path, sizeof(tar_path), "decoder_suite/%s", names[i]);
-		path = shared_data(tar_path, "part of the decoder suite");
-		ck_assert_ptr_nonnull(path);
-		ck_assert_ptr_nonnull(tars[i].bytes = adds_read_file(path, 64 << 20, &tars[i].len, &err));
-	}
+	for (i = 0; i < 4; i++)
+		read_tar(&tars[i], names[i]);
 	list = data("decoder_suite.tsv", &len);
 	ck_assert_ptr_nonnull(fgets(line, sizeof(line), f)); /* the names of the columns */
 	while (fgets(line, sizeof(line), f) && columns(line, column) >= 5) {
