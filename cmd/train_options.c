@@ -187,8 +187,8 @@ static void
 check_method(void)
 {
 	static const char decoder[] = "layers heads ff dropout init prior no-prior prior-scale prior-bias no-visual-update "
-	                              "loss gamma-pos gamma-neg asl-clip full-gradient label-budget "
-	                              "recipe epochs lr head-lr weight-decay schedule warmup clip-norm ema keep-every";
+				      "loss gamma-pos gamma-neg asl-clip full-gradient label-budget "
+				      "recipe epochs lr head-lr weight-decay schedule warmup clip-norm ema keep-every";
 
 	if (a.method == ADDS_METHOD_RIDGE)
 		cmd_refuse(decoder, "is about the decoder: --method ridge has none");

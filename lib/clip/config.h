@@ -27,7 +27,7 @@ adds_clip_note(struct adds_clip_notes *notes, const char *fmt, ...);
 struct adds_clip_side {
 	int heads, head_width;
 	int by_width; /* 1: it names a published model (of timm), whose width says how many heads it has */
-	int act; /* enum activation */
+	int act;      /* enum activation */
 	double eps;
 	int image_size;
 	char refused[160]; /* why this tower cannot be run, or "" */

@@ -40,7 +40,9 @@ adds_magnitudes(float *least, float *most, const float *scores, int64_t n, int64
 	uint32_t low = UINT32_MAX, high = 0;
 	int64_t r;
 
-#pragma omp parallel for num_threads(threads) reduction(min : low) reduction(max : high)
+#pragma omp parallel for num_threads(threads) reduction(min \
+                                                        : low) reduction(max \
+                                                                         : high)
 	for (r = 0; r < n; r++)
 		look(&low, &high, scores + r * stride, L);
 	low = low < high ? low + 1 : high;

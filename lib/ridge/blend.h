@@ -12,8 +12,8 @@
 #include "ridge.h"
 
 struct adds_blend {
-	double trained, untrained; /* w of the decoder; 0: the ridge alone */
-	struct loss_args loss;     /* what the decoder was trained with */
+	double trained, untrained;                           /* w of the decoder; 0: the ridge alone */
+	struct loss_args loss;                               /* what the decoder was trained with */
 	struct adds_ridge_gain gain_trained, gain_untrained; /* over the ridge alone, in held-out AP */
 };
 

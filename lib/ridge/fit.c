@@ -51,7 +51,7 @@ out:
 	return rc;
 }
 
-struct sides { /* of one label */
+struct sides {                     /* of one label */
 	double positive, negative; /* ω of its cells */
 	double total, z, y;        /* Σω, weighted means */
 };
@@ -72,7 +72,8 @@ weigh(const struct adds_ridge_fit *f, const float *Z, const int8_t *targets, int
 	w.negative = c / (negatives > 1 ? negatives : 1);
 	for (i = 0; i < f->s->n; i++) {
 		const int8_t t = targets[i * L + row];
-		const double omega = t > 0 ? w.positive : t == 0 ? w.negative : 0;
+		const double omega = t > 0 ? w.positive : t == 0 ? w.negative
+		                                                 : 0;
 
 		w.total += omega;
 		w.z += omega * (double)Z[i * L + row];
@@ -104,7 +105,8 @@ residuals(struct adds_ridge_fit *f, float *omega, float *omega_r, const float *Z
 		w[k] = weigh(f, Z, targets, L, row);
 		for (i = 0; i < f->s->n; i++) {
 			const int8_t t = targets[i * L + row];
-			const double o = t > 0 ? w[k].positive : t == 0 ? w[k].negative : 0;
+			const double o = t > 0 ? w[k].positive : t == 0 ? w[k].negative
+			                                                : 0;
 			const double z = (double)Z[i * L + row] - w[k].z, y = (t > 0) - w[k].y;
 
 			zy[2 * k] += o * z * y;
@@ -120,7 +122,8 @@ residuals(struct adds_ridge_fit *f, float *omega, float *omega_r, const float *Z
 	for (i = 0; i < f->s->n; i++)
 		for (k = 0; k < f->K; k++) {
 			const int8_t t = targets[i * L + f->labels[k]];
-			const double o = t > 0 ? w[k].positive : t == 0 ? w[k].negative : 0;
+			const double o = t > 0 ? w[k].positive : t == 0 ? w[k].negative
+			                                                : 0;
 			const double z = (double)Z[i * L + f->labels[k]] - w[k].z, y = (t > 0) - w[k].y;
 
 			omega[i * f->K + k] = (float)o;

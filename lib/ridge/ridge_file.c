@@ -12,7 +12,10 @@ struct number {
 	size_t at;
 };
 
-#define NUMBER(field) { #field, offsetof(struct adds_ridge, field) }
+#define NUMBER(field) \
+	{ \
+#field, offsetof(struct adds_ridge, field) \
+	}
 /* clang-format off */
 static const struct number numbers[] = {
 	NUMBER(scale), NUMBER(s), NUMBER(lambda), NUMBER(d90), NUMBER(share), NUMBER(sharp), NUMBER(sigma), NUMBER(beta),

@@ -11,10 +11,10 @@ struct adds_ridge_scorer {
 	const struct adds_ridge *m;
 	const float *texts;
 	int64_t L, D;
-	struct mat t, w;  /* device [L, D]: texts; correction weights times the strength */
-	uint8_t *trained; /* [L] */
+	struct mat t, w;                  /* device [L, D]: texts; correction weights times the strength */
+	uint8_t *trained;                 /* [L] */
 	double *slope, *intercept, *mean; /* [L] */
-	float *z, *h;     /* host [room, L] */
+	float *z, *h;                     /* host [room, L] */
 	int64_t room;
 };
 
@@ -46,7 +46,8 @@ strength(const struct adds_ridge *m, const float *u, const float *V)
 		nearest = c > nearest ? c : nearest;
 	}
 	d = (2 * m->d90 - (1 - nearest)) / m->d90;
-	return m->rho_untrained * (d < 0 ? 0 : d > 1 ? 1 : d);
+	return m->rho_untrained * (d < 0 ? 0 : d > 1 ? 1
+	                                             : d);
 }
 
 /* the kernel regression of mean readings for a label that was not trained */

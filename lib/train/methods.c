@@ -11,7 +11,7 @@
 
 enum {
 	PICTURE_FOLDS = 3,
-	BLEND_PICTURES = 300,  /* with fewer pictures to train on the ridge stands alone */
+	BLEND_PICTURES = 300, /* with fewer pictures to train on the ridge stands alone */
 	SELECT_PICTURES = 10000,
 	SELECT_LABELS = 512,
 	SCORED_AT_ONCE = 1024, /* pictures */
@@ -21,7 +21,7 @@ enum {
 
 struct tiles {
 	struct backend *b;
-	struct mat v;  /* [R, D] unit rows */
+	struct mat v;   /* [R, D] unit rows */
 	int64_t n, *at; /* [n + 1] */
 };
 
@@ -259,10 +259,10 @@ struct folds {
 	int64_t N, L;
 	float *decoder, *ridge; /* [N, L] logits of pictures and labels that neither model saw; like targets and part, rank 0's */
 	int8_t *targets;
-	int *label; /* [L] */
-	int fold;               /* the one at hand: every third picture from this one on */
-	int64_t *b, nb;         /* [nb] its pictures */
-	float *part;            /* [nb, L] their scores */
+	int *label;     /* [L] */
+	int fold;       /* the one at hand: every third picture from this one on */
+	int64_t *b, nb; /* [nb] its pictures */
+	float *part;    /* [nb, L] their scores */
 };
 
 static int

@@ -77,9 +77,9 @@ struct adds_watch {
 	void (*epoch)(void *to, const struct adds_measures *m);
 	void (*validation)(void *to, int64_t done, int64_t of);
 	void (*ridge)(void *to, int64_t done, int64_t of); /* fits of the ridge */
-	void (*note)(void *to, const char *text); /* what a method chose: one line */
-	int (*stop)(void *to);                    /* 1: finish the step, write the state, return; a ridge ends unfinished */
-	double (*clock)(void *to);                /* seconds, for save_every */
+	void (*note)(void *to, const char *text);          /* what a method chose: one line */
+	int (*stop)(void *to);                             /* 1: finish the step, write the state, return; a ridge ends unfinished */
+	double (*clock)(void *to);                         /* seconds, for save_every */
 };
 
 struct adds_trainer {

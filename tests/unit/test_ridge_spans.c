@@ -73,7 +73,8 @@ make_pictures(struct world *w, int64_t n, int tiled)
 
 	w->at = calloc((size_t)n + 1, sizeof(*w->at));
 	for (i = 0; i < n; i++)
-		w->at[i + 1] = w->at[i] + (!tiled ? 1 : i == n / 2 ? MOST_TILES : i % 8 + 1);
+		w->at[i + 1] = w->at[i] + (!tiled ? 1 : i == n / 2 ? MOST_TILES
+		                                                   : i % 8 + 1);
 	w->tokens = malloc((size_t)(w->at[n] * WIDTH) * sizeof(float));
 	unit_rows(w->tokens, w->at[n]);
 	w->texts = malloc((size_t)(LABELS * WIDTH) * sizeof(float));
