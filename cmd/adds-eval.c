@@ -196,7 +196,8 @@ check_model(const char *theirs, const char *what)
 	const char *model = adds_texts_model(&texts);
 
 	if (theirs && *theirs && *model && strcmp(theirs, model))
-		die("%s of model %.16s... and the label stream of model %.16s...: encode both with the same CLIP", what, theirs, model);
+		die("%s of model %.16s... and the label stream of model %.16s...: encode both with the same CLIP",
+		    what, theirs, model);
 }
 
 static struct adds_message *
@@ -210,10 +211,16 @@ score_header(const struct adds_reader *r)
 	if (!h || adds_vocab_to_header(texts.vocab, h, &err) < 0 ||
 	    adds_message_add(h, "known", ADDS_U8, 1, &L, map.known, &err) < 0 ||
 	    adds_message_set_string(h, "checkpoint", adds_scorer_id(scorer), &err) < 0 ||
-	    adds_message_set_string(h, "score", adds_scorer_kind(scorer) == ADDS_SCORE_LOGIT ? "logit" : "similarity", &err) < 0 ||
+	    adds_message_set_string(h, "score",
+	                            adds_scorer_kind(scorer) == ADDS_SCORE_LOGIT ? "logit"
+	                                                                         : "similarity",
+	                            &err) < 0 ||
 	    adds_message_set_number(h, "calibrated", adds_scorer_calibrated(scorer), &err) < 0)
 		die("%s", err.msg);
-	provenance = cJSON_Duplicate(cJSON_GetObjectItemCaseSensitive(adds_message_meta_const(adds_reader_header(r)), "provenance"), 1);
+	provenance = cJSON_Duplicate(
+		cJSON_GetObjectItemCaseSensitive(adds_message_meta_const(adds_reader_header(r)),
+	                                         "provenance"),
+		1);
 	if (provenance) {
 		cJSON_DeleteItemFromObjectCaseSensitive(adds_message_meta(h), "provenance");
 		cJSON_AddItemToObject(adds_message_meta(h), "provenance", provenance);
@@ -396,10 +403,15 @@ static void
 check_effect(void)
 {
 	if (!adds_scorer_looks_at_labels(scorer))
-		cmd_refuse("context no-visual-update", "would have no effect: no score of this checkpoint depends on other labels");
+		cmd_refuse(
+			"context no-visual-update",
+			"would have no effect: no score of this checkpoint depends on other labels");
 	if (!adds_scorer_reads(scorer))
-		cmd_refuse("read", adds_scorer_calibrated(scorer) ? "would have no effect: a ridge reads the class tokens of all tiles"
-		                                                  : "would have no effect: this checkpoint reads no zero-shot score");
+		cmd_refuse(
+			"read",
+			adds_scorer_calibrated(scorer)
+				? "would have no effect: a ridge reads the class tokens of all tiles"
+				: "would have no effect: this checkpoint reads no zero-shot score");
 	if (precision && backend_precision(b, PREC_BF16) != PREC_BF16)
 		warn("this device has no bf16 products: computing in f32");
 }
@@ -456,7 +468,8 @@ check_options(int to_stdout)
 {
 	static const char metrics[] = "json per-label unseen ap empty min-positives top at";
 
-	if (!labels_path && (checkpoint || zero_shot || context_path || no_visual_update || output || no_metrics || cmd_given("read")))
+	if (!labels_path && (checkpoint || zero_shot || context_path || no_visual_update ||
+	                     output || no_metrics || cmd_given("read")))
 		usage("-t LABELS is missing: without it there are only scores to measure");
 	if (zero_shot && checkpoint)
 		usage("-c and --zero-shot exclude each other");
@@ -467,7 +480,9 @@ check_options(int to_stdout)
 	if (no_metrics)
 		cmd_refuse(metrics, "is about metrics, and --no-metrics wants none");
 	if (to_stdout && !json_path && !table_path)
-		cmd_refuse(metrics, "is about metrics, and standard output carries the score stream: use -o, --json or --per-label");
+		cmd_refuse(
+			metrics,
+			"is about metrics, and standard output carries the score stream: use -o, --json or --per-label");
 	cmd_device(device);
 	if (to_stdout && ((json_path && strcmp(json_path, "-") == 0) || (table_path && strcmp(table_path, "-") == 0)))
 		usage("standard output carries the score stream: name a file for the metrics, or use -o");
@@ -528,8 +543,10 @@ main(int argc, char **argv)
 	/* arguments */
 	cmd_init("adds-eval");
 	cmd_wait_briefly(argv);
-	i = cmd_parse(argc, argv, opts, "-t LABELS (-c CHECKPOINT | --zero-shot) [-o SCORES] [FEATURES]\n       adds-eval [options] SCORES",
-	              "Scores pictures for labels and measures the scores; given a score stream, measures alone.");
+	i = cmd_parse(
+		argc, argv, opts,
+		"-t LABELS (-c CHECKPOINT | --zero-shot) [-o SCORES] [FEATURES]\n       adds-eval [options] SCORES",
+		"Scores pictures for labels and measures the scores; given a score stream, measures alone.");
 	if (argc - i > 1)
 		usage("one input at most: join streams with cat");
 	in = i < argc ? argv[i] : "-";

@@ -216,9 +216,10 @@ nothing_but_others(const struct index_pictures *p, struct adds_error *err)
 		return 0;
 	if (index_format_of(p->left_out_name) >= 0)
 		return adds_fail(err, ADDS_EARG, "'%s' is of a format that is not read: " CONVERT, p->left_out_name);
-	return adds_fail(err, ADDS_EARG,
-	                 "'%s' is no picture by name (.png .jpg .jpeg .webp): --files-from takes a list of pictures, --tags a vocabulary, --labels labels of pictures",
-	                 p->left_out_name);
+	return adds_fail(
+		err, ADDS_EARG,
+		"'%s' is no picture by name (.png .jpg .jpeg .webp): --files-from takes a list of pictures, --tags a vocabulary, --labels labels of pictures",
+		p->left_out_name);
 }
 
 /* one warning of all pictures in folders whose formats are not read */
@@ -231,7 +232,8 @@ report_unread(const struct index_pictures *p)
 	for (i = 0; i < INDEX_FORMATS; i++) {
 		if (!p->unread[i])
 			continue;
-		n += (size_t)snprintf(kinds + n, sizeof(kinds) - n, "%s.%s %zu", total ? ", " : "", index_formats[i], p->unread[i]);
+		n += (size_t)snprintf(kinds + n, sizeof(kinds) - n, "%s.%s %zu", total ? ", " : "",
+		                      index_formats[i], p->unread[i]);
 		total += p->unread[i];
 	}
 	if (total)
@@ -266,8 +268,10 @@ report(const struct index_run *run)
 		warn("%llu of %llu pictures %s no labels: neither trained on nor measured", (unsigned long long)run->unlabelled,
 		     (unsigned long long)run->written, ADDS_PLURAL(run->unlabelled, "has", "have"));
 	if (run->errors)
-		warn("%llu of %llu pictures became %s, the first: %s", (unsigned long long)run->errors,
-		     (unsigned long long)run->written, ADDS_PLURAL(run->errors, "an error record", "error records"), run->first_error);
+		warn("%llu of %llu pictures became %s, the first: %s",
+		     (unsigned long long)run->errors, (unsigned long long)run->written,
+		     ADDS_PLURAL(run->errors, "an error record", "error records"),
+		     run->first_error);
 	cmd_cost(run->written, "pictures");
 }
 

@@ -80,7 +80,9 @@ fit(struct adds_reader *r)
 	for (i = 0; i < t.n; i++)
 		fallbacks += (size_t)t.cut[i].fallback;
 	say("%lld %s, %zu %s, %zu with the global threshold %.6g (precision %.4f, recall %.4f, F1 %.4f)",
-	    (long long)scores.n, ADDS_PLURAL(scores.n, "picture", "pictures"), t.n, ADDS_PLURAL(t.n, "label", "labels"), fallbacks, t.global.threshold, t.global.precision, t.global.recall, t.global.f1);
+	    (long long)scores.n, ADDS_PLURAL(scores.n, "picture", "pictures"), t.n,
+	    ADDS_PLURAL(t.n, "label", "labels"), fallbacks, t.global.threshold, t.global.precision,
+	    t.global.recall, t.global.f1);
 	free(text);
 	i = scores.errors > 0;
 	adds_thresholds_release(&t);
@@ -204,7 +206,8 @@ apply(struct adds_reader *r)
 	t = tagout_open(output, &out, &h);
 	errors = tag_pictures(r, t, &h, &rule);
 	if (errors)
-		warn("%lld %s could not be read upstream (error records)", (long long)errors, ADDS_PLURAL(errors, "picture", "pictures"));
+		warn("%lld %s could not be read upstream (error records)", (long long)errors,
+		     ADDS_PLURAL(errors, "picture", "pictures"));
 	rc = tagout_close(t);
 	cmd_cost(adds_reader_records(r), "pictures");
 	free(cut);
@@ -221,7 +224,8 @@ undo(void)
 	if (adds_sidecars_undo(undo_path, &undone, &changed, &err) < 0)
 		die("%s", err.msg);
 	if (changed)
-		fault("%lld %s changed by somebody since and left as %s", (long long)changed, ADDS_PLURAL(changed, "file was", "files were"),
+		fault("%lld %s changed by somebody since and left as %s", (long long)changed,
+		      ADDS_PLURAL(changed, "file was", "files were"),
 		      ADDS_PLURAL(changed, "it is", "they are"));
 	say("%lld %s taken back", (long long)undone, ADDS_PLURAL(undone, "file", "files"));
 	return changed > 0;
@@ -300,9 +304,10 @@ main(int argc, char **argv)
 	int i, applying, failed;
 
 	cmd_init("adds-threshold");
-	i = cmd_parse(argc, argv, opts,
-	              "[--fit METHOD] [-o THRESHOLDS] [SCORES]\n       adds-threshold --apply THRESHOLDS [--format FORM] [SCORES]\n       adds-threshold --undo LEDGER",
-	              "Picks thresholds for scores, one for each label and one for all, or turns scores into tags.");
+	i = cmd_parse(
+		argc, argv, opts,
+		"[--fit METHOD] [-o THRESHOLDS] [SCORES]\n       adds-threshold --apply THRESHOLDS [--format FORM] [SCORES]\n       adds-threshold --undo LEDGER",
+		"Picks thresholds for scores, one for each label and one for all, or turns scores into tags.");
 	if (argc - i > 1)
 		usage("one input at most: join streams with cat");
 	in = i < argc ? argv[i] : NULL;

@@ -47,7 +47,8 @@ struct cat_source *cat_open(char **files, int n, int join, const struct cat_opti
 const struct adds_message *cat_header(const struct cat_source *s);
 const char *cat_name(const struct cat_source *s);
 
-/* The next chosen record: 1, 0 at the end of everything (joined) or of this file. number (may be NULL): its place in the input. */
+/* The next chosen record: 1, 0 at the end of everything (joined) or of this file. number (may be
+ * NULL): its place in the input. */
 int cat_read(struct cat_source *s, const struct adds_message **m, uint64_t *number);
 
 /* Without join: the next file, 1, or 0 after the last. */

@@ -326,7 +326,8 @@ check_shapes(const struct import *im)
 	if (o->import == ADDS_KIND_SCORES && (size_t)im->width != labels)
 		die("%s has %lld columns, %s has %zu names", o->npy, (long long)im->width, o->label_file, labels);
 	if (o->target_file && (t->rank != 2 || (size_t)t->shape[0] != rows || (size_t)t->shape[1] != labels))
-		die("%s should have %zu rows (as %s) and %zu columns (as %s)", o->target_file, rows, o->npy, labels, o->label_file);
+		die("%s should have %zu rows (as %s) and %zu columns (as %s)", o->target_file, rows,
+		    o->npy, labels, o->label_file);
 }
 
 static void

@@ -109,7 +109,9 @@ close_file(struct cat_source *s)
 	if (end && !s->end) {
 		s->end = cat_need_ptr(adds_message_copy(end, &cat_err));
 	} else if (end) {
-		note_provenance(s, cJSON_GetObjectItemCaseSensitive(adds_message_meta_const(adds_reader_header(s->r)), "provenance"));
+		note_provenance(s, cJSON_GetObjectItemCaseSensitive(
+					   adds_message_meta_const(adds_reader_header(s->r)),
+					   "provenance"));
 		list = cJSON_GetObjectItemCaseSensitive(adds_message_meta_const(end), "joined");
 		cJSON_ArrayForEach(item, list)
 			note_provenance(s, item);

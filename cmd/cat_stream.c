@@ -66,8 +66,9 @@ verify(const char *path)
 	kind = adds_message_string(adds_reader_header(r), "kind");
 	records = adds_message_number(adds_reader_end(r), "records", 0);
 	errors = adds_message_number(adds_reader_end(r), "errors", 0);
-	printf("%s: %s, %.0f %s, %.0f %s: sound, %s\n", adds_reader_name(r), kind, records, ADDS_PLURAL(records, "record", "records"),
-	       errors, ADDS_PLURAL(errors, "error", "errors"), tables[table]);
+	printf("%s: %s, %.0f %s, %.0f %s: sound, %s\n", adds_reader_name(r), kind, records,
+	       ADDS_PLURAL(records, "record", "records"), errors,
+	       ADDS_PLURAL(errors, "error", "errors"), tables[table]);
 	cmd_warn_lines(adds_reader_warnings(r));
 	adds_reader_close(r);
 	return 0;
@@ -121,5 +122,6 @@ cat_salvage(const char *file, const struct cat_options *o)
 		     (unsigned long long)what.records, (unsigned long long)what.broken, (unsigned long long)what.lost,
 		     what.ended ? "" : "; the end record is missing");
 	else
-		say("%s: %llu %s, nothing is broken", file, (unsigned long long)what.records, ADDS_PLURAL(what.records, "record", "records"));
+		say("%s: %llu %s, nothing is broken", file, (unsigned long long)what.records,
+		    ADDS_PLURAL(what.records, "record", "records"));
 }

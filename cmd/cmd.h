@@ -72,7 +72,8 @@ void cmd_device(const char *name);
 /* The model that -m names, else ADDS_MODEL; without either, wrong usage. */
 const char *cmd_model(const char *given);
 
-/* A progress line on stderr: only if stderr is a terminal and stdout no pipe, at most every 160 ms; cleared before any message. */
+/* A progress line on stderr: only if stderr is a terminal and stdout no pipe, at most every 160 ms;
+ * cleared before any message. */
 __attribute__((format(printf, 1, 2))) void cmd_progress(const char *fmt, ...);
 void cmd_progress_end(void);
 

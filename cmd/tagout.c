@@ -261,8 +261,9 @@ sidecar_name(char out[PATH_MAX], const struct tagout *t, const struct adds_recor
 static void
 put_txt(struct tagout *t, const struct adds_record *rec, const int32_t *rows, int64_t n)
 {
-	const enum adds_sidecar_clash clash = t->options.append ? ADDS_SIDECAR_APPEND : t->options.overwrite ? ADDS_SIDECAR_REPLACE
-	                                                                                                     : ADDS_SIDECAR_KEEP;
+	const enum adds_sidecar_clash clash = t->options.append      ? ADDS_SIDECAR_APPEND
+	                                      : t->options.overwrite ? ADDS_SIDECAR_REPLACE
+	                                                             : ADDS_SIDECAR_KEEP;
 	char name[PATH_MAX], picture[PATH_MAX];
 	int64_t i;
 	int rc;

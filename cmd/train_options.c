@@ -208,8 +208,9 @@ train_parse(struct train_args *args, int argc, char **argv, int ranks)
 	int i;
 
 	set_defaults();
-	i = cmd_parse(argc, argv, table, "[-qv] [options] [FILE]",
-	              "Learns labels from the features in FILE (or standard input): a closed-form ridge, the dual-modal decoder, their blend.");
+	i = cmd_parse(
+		argc, argv, table, "[-qv] [options] [FILE]",
+		"Learns labels from the features in FILE (or standard input): a closed-form ridge, the dual-modal decoder, their blend.");
 	if (argc - i > 1)
 		usage("one feature stream, not %d (join them with cat)", argc - i);
 	if (i < argc)

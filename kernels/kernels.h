@@ -149,8 +149,10 @@ struct packed; /* a weight matrix, prepared for linear */
 
 /* what becomes of a weight's array as soon as products read copies alone */
 enum spare {
-	SPARE_PAGES, /* it lies in a file mapped for reading: the system takes its pages back, and reads them again where they are touched */
-	SPARE_ARRAY, /* it came from malloc and is the weight's: freed, with the weight at the latest */
+	SPARE_PAGES, /* it lies in a file mapped for reading: the system takes its pages back, and
+	                reads them again where they are touched */
+	SPARE_ARRAY, /* it came from malloc and is the weight's: freed, with the weight at the
+	                latest */
 };
 
 struct recording; /* of calls, see replay */

@@ -25,7 +25,8 @@ struct product_traits {
 	int avx512; /* 1: instructions of that width may be used */
 	int steady; /* 1: a row's bits depend neither on the other rows nor on the threads */
 	int bf16;
-	int int8;        /* the largest signed factor whose sums of products are exact beside bytes of up to 255; 0: no such products */
+	int int8;        /* the largest signed factor whose sums of products are exact beside bytes of up
+	             to 255; 0: no such products */
 	const char *isa; /* what is beyond AVX2: "AVX-512 BF16", or "" */
 };
 

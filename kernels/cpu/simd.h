@@ -53,10 +53,12 @@ struct simd {
 	void (*pack_panel)(float *panel, const void *b, enum dtype t, int64_t bi, int64_t bj, int64_t k, int64_t n);
 	/* C[rows, panel_width] (+)= A[rows,k]·panel; first: C is not read; soon: the panel that comes next, which is fetched
 	 * ahead, or this one */
-	void (*tile)(float *c, int64_t ldc, const float *a, int64_t lda, const float *panel, int64_t k, int64_t rows, int first, const float *soon);
+	void (*tile)(float *c, int64_t ldc, const float *a, int64_t lda, const float *panel,
+	             int64_t k, int64_t rows, int first, const float *soon);
 	/* the same of A's rows as tiles made of its columns: element (i,l) of A was at a + i + l·lda; y: [rows·k] */
 	void (*pack_tiles)(float *y, const float *a, int64_t lda, int64_t k, int64_t rows);
-	void (*tile_packed)(float *c, int64_t ldc, const float *y, const float *panel, int64_t k, int64_t rows, int first, const float *soon);
+	void (*tile_packed)(float *c, int64_t ldc, const float *y, const float *panel, int64_t k,
+	                    int64_t rows, int first, const float *soon);
 	/* c: [rows, panel_width] of each panel, step apart */
 	void (*finish)(const float *c, int64_t step, const struct epilogue *e);
 
@@ -74,7 +76,9 @@ struct simd {
 	float (*dot)(const float *x, const float *z, int64_t n);
 
 	/* ---- eight bits (int8.c) ---- */
-	float (*quantise)(uint8_t *y, const float *x, int64_t n); /* y = round(x/scale) + 128; returns scale, the largest |x| over 127 */
+	float (*quantise)(
+		uint8_t *y, const float *x,
+		int64_t n); /* y = round(x/scale) + 128; returns scale, the largest |x| over 127 */
 	/* y = act((sum − off)·scale·row + bias) + r; bias, r: NULL for none; y may be r */
 	void (*restore)(float *y, const int32_t *sum, const int32_t *off, const float *scale, float row, const float *bias,
 	                enum activation act, const float *r, int64_t n);
@@ -86,7 +90,8 @@ struct simd {
 	void (*norm_sums)(float *dw, float *dbias, const float *dy, const float *s, float mean, float rstd, int64_t n);
 	/* kept are those whose words are at least least; the first has word offset of seed's sequence */
 	void (*dropout)(float *y, const float *x, uint32_t least, float scale, uint64_t seed, uint64_t offset, int64_t n);
-	void (*adamw)(float *w, const float *g, float *m, float *v, float *e, const struct adamw_step *s, int64_t n); /* e may be NULL */
+	void (*adamw)(float *w, const float *g, float *m, float *v, float *e,
+	              const struct adamw_step *s, int64_t n); /* e may be NULL */
 
 	/* ---- attention (head.c, head_backward.c); work: memory of a thread, so many bytes ---- */
 	size_t (*head_work)(void), (*head_backward_work)(void);

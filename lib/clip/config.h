@@ -64,7 +64,8 @@ int adds_clip_json_hf(struct adds_clip_json *j, const struct cJSON *json, const 
 int adds_clip_json_processor(struct adds_clip_json *j, const struct cJSON *json, const char *name, struct adds_error *err);
 
 /* fields: 0 and *out unchanged where there is none (or null); an error where it is of the wrong kind or out of range */
-int adds_json_int(int *out, const struct cJSON *o, const char *key, int least, int most, const char *name, struct adds_error *err);
+int adds_json_int(int *out, const struct cJSON *o, const char *key, int least, int most,
+                  const char *name, struct adds_error *err);
 int adds_json_floats(float *out, int n, const struct cJSON *o, const char *key, const char *name, struct adds_error *err);
 
 #endif

@@ -61,7 +61,8 @@ need_width(const struct adds_clip *m, struct adds_error *err, const char *name, 
 	if (!p)
 		return NULL;
 	if (p->shape[rank == 2] > MAX_WIDTH) {
-		adds_fail(err, ADDS_ELIMIT, "tensor '%s' is %lld wide (limit %d)", name, (long long)p->shape[rank == 2], MAX_WIDTH);
+		adds_fail(err, ADDS_ELIMIT, "tensor '%s' is %lld wide (limit %d)", name,
+		          (long long)p->shape[rank == 2], MAX_WIDTH);
 		return NULL;
 	}
 	*width = (int)p->shape[rank == 2];
@@ -77,8 +78,10 @@ image_patches(struct adds_clip *m, struct adds_error *err)
 	char native[ADDS_CLIP_NAME];
 
 	if (p && p->rank == 2)
-		return adds_fail(err, ADDS_EFORMAT, "the patch embedding is a matrix: this is a NaFlex model (SigLIP 2 of variable "
-		                                    "resolution), which is not supported; fetch the model of a fixed resolution");
+		return adds_fail(
+			err, ADDS_EFORMAT,
+			"the patch embedding is a matrix: this is a NaFlex model (SigLIP 2 of variable "
+			"resolution), which is not supported; fetch the model of a fixed resolution");
 	if (!(p = adds_clip_need(m, err, "visual.conv1.weight", 4, -1, -1)))
 		return ADDS_EFORMAT;
 	if (p->shape[0] > MAX_WIDTH || p->shape[1] != 3 || p->shape[2] != p->shape[3] || p->shape[2] > 1024)
@@ -124,9 +127,13 @@ image_size(struct adds_clip *m, int size, struct adds_clip_notes *notes, struct 
 	if (size == 0 || size == c->S)
 		return 0;
 	if (size % c->P || size / c->P > MAX_GRID)
-		return adds_fail(err, ADDS_EARG, "image size %d is not a multiple of the model's patches of %d pixels (up to %d): try %d",
-		                 size, c->P, MAX_GRID * c->P, size < c->P ? c->P : size / c->P > MAX_GRID ? MAX_GRID * c->P
-		                                                                                          : size / c->P * c->P);
+		return adds_fail(
+			err, ADDS_EARG,
+			"image size %d is not a multiple of the model's patches of %d pixels (up to %d): try %d",
+			size, c->P, MAX_GRID * c->P,
+			size < c->P              ? c->P
+			: size / c->P > MAX_GRID ? MAX_GRID * c->P
+						 : size / c->P * c->P);
 	adds_clip_note(notes, "image size: %d instead of %d; position embeddings resized (bicubic, antialiased)", size, c->S);
 	c->N += (size / c->P) * (size / c->P) - c->g * c->g;
 	c->S = size;
@@ -183,7 +190,10 @@ text_shapes(struct adds_clip *m, struct adds_error *err)
 	    !need_width(m, err, "text_projection", 2, &E))
 		return ADDS_EFORMAT;
 	if (m->params.image && c->E && E != c->E)
-		return adds_fail(err, ADDS_EFORMAT, "pictures are embedded in %d numbers, texts in %d: these are two models", c->E, E);
+		return adds_fail(
+			err, ADDS_EFORMAT,
+			"pictures are embedded in %d numbers, texts in %d: these are two models",
+			c->E, E);
 	c->E = E;
 	return 0;
 }
@@ -261,10 +271,11 @@ set_activation(struct adds_clip *m, struct adds_clip_tower *t, const struct adds
 {
 	(void)m;
 	if (option < 0 && s->act < 0)
-		return adds_fail(err, ADDS_EARG,
-		                 "nothing says which activation the %s uses: put the model's open_clip_config.json or config.json "
-		                 "beside the weights, or name it (--activation gelu, quick_gelu or gelu_tanh)",
-		                 what);
+		return adds_fail(
+			err, ADDS_EARG,
+			"nothing says which activation the %s uses: put the model's open_clip_config.json or config.json "
+			"beside the weights, or name it (--activation gelu, quick_gelu or gelu_tanh)",
+			what);
 	t->act = (enum activation)(option >= 0 ? option : s->act);
 	return 0;
 }

@@ -240,7 +240,9 @@ read_config(struct adds_decoder_config *c, const struct adds_message *m, struct 
 	const struct adds_tensor *w1 = find(m, "decoder.layers.0.ffn1.0.weight");
 
 	if (!j && !find(m, "decoder.layers.0.norm1.weight"))
-		return adds_fail(err, ADDS_EFORMAT, "neither metadata nor tensors of a decoder: this is no checkpoint of adds-train");
+		return adds_fail(
+			err, ADDS_EFORMAT,
+			"neither metadata nor tensors of a decoder: this is no checkpoint of adds-train");
 	c->layers = field(j, "layers", count_layers(m));
 	c->width = field(j, "width", extent(find(m, "decoder.layers.0.norm1.weight"), 0));
 	c->ff = field(j, "ff", extent(w1, 0));
@@ -249,8 +251,9 @@ read_config(struct adds_decoder_config *c, const struct adds_message *m, struct 
 	c->no_visual_update = field(j, "no_visual_update", 0) != 0;
 	c->dropout = cJSON_IsNumber(dropout) ? (float)dropout->valuedouble : 0;
 	if (c->layers && !c->heads)
-		return adds_fail(err, ADDS_EFORMAT,
-		                 "the metadata's \"adds\" does not say \"decoder\":{\"heads\":N}, and no shape tells how many there are");
+		return adds_fail(
+			err, ADDS_EFORMAT,
+			"the metadata's \"adds\" does not say \"decoder\":{\"heads\":N}, and no shape tells how many there are");
 	return 0;
 }
 

@@ -245,7 +245,8 @@ block_each(struct room *b, const struct matrix *m, int64_t l0, int width, adds_c
 		c.known = b->known[j];
 		c.positives = b->positives[j];
 		c.key = b->key + (size_t)j * (size_t)m->n;
-		sort_entries(b->key + (size_t)j * (size_t)m->n, b->spare, c.known, m->fits ? 4 * m->narrow.most + 1 : 2 * (uint32_t)c.known + 1);
+		sort_entries(b->key + (size_t)j * (size_t)m->n, b->spare, c.known,
+		             m->fits ? 4 * m->narrow.most + 1 : 2 * (uint32_t)c.known + 1);
 		fn(ctx, &c);
 	}
 }

@@ -20,7 +20,8 @@
 
 /* training pictures, in stream order */
 struct adds_ridge_data {
-	struct mat tokens;            /* device f32 [R, D]: unit class tokens of the tiles (all tokens, where there is no class token) */
+	struct mat tokens;            /* device f32 [R, D]: unit class tokens of the tiles (all tokens, where
+	                      there is no class token) */
 	struct segs pictures;         /* N segments of tokens */
 	int64_t labels;               /* L */
 	const float *texts;           /* host [L, D], unit rows */

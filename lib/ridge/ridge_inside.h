@@ -55,9 +55,10 @@ int adds_product(struct backend *b, struct mat c, struct mat a, int ta, struct m
 /* columns of labels that are worked on at a time, for R token rows */
 int64_t adds_ridge_block(int64_t rows, int64_t labels);
 
-/* σ of a reading: the deviation of all cosines of tiles and texts (numpy's std with ddof = 1); 1 where every picture has one token. */
-int adds_read_sigma(double *sigma, const struct adds_tileset *s, const float *texts, int64_t L, const float *mean_text, double share,
-                    struct adds_error *err);
+/* σ of a reading: the deviation of all cosines of tiles and texts (numpy's std with ddof = 1); 1
+ * where every picture has one token. */
+int adds_read_sigma(double *sigma, const struct adds_tileset *s, const float *texts, int64_t L,
+                    const float *mean_text, double share, struct adds_error *err);
 /* Reading: Z host [n, L] for texts host [L, D]; sigma is looked at where sharp > 0. */
 int adds_read_tiles(float *Z, const struct adds_tileset *s, const float *texts, int64_t L, const float *mean_text, double share,
                     double sharp, double sigma, struct adds_error *err);
@@ -130,9 +131,11 @@ struct adds_ridge_fold {          /* every third picture, and the others */
 	float *H;        /* [nb, n] */
 };
 
-/* Fold number p of the pictures of s; Z, targets [s->n, L]; texts host [n, D] must outlive o. Release it, also after a failure. */
-int adds_fold_init(struct adds_ridge_fold *o, int p, const struct adds_tileset *s, const float *Z, const int8_t *targets, int64_t L,
-                   const float *texts, int64_t n, double beta, struct adds_error *err);
+/* Fold number p of the pictures of s; Z, targets [s->n, L]; texts host [n, D] must outlive o.
+ * Release it, also after a failure. */
+int adds_fold_init(struct adds_ridge_fold *o, int p, const struct adds_tileset *s, const float *Z,
+                   const int8_t *targets, int64_t L, const float *texts, int64_t n, double beta,
+                   struct adds_error *err);
 /* Corrections of the fold's pictures by what f learnt of the others, into their rows of to [s->n, n]. */
 int adds_fold_correct(float *to, struct adds_ridge_fold *o, const struct adds_ridge_fit *f, struct adds_error *err);
 void adds_fold_release(struct adds_ridge_fold *o);
@@ -151,8 +154,9 @@ struct adds_strength { /* result of the search */
 };
 
 /* both: 1 where they were told to stop */
-int adds_choose_reading(double *share, double *sharp, struct adds_ridge_gain *gain, const struct adds_tileset *s, const float *texts,
-                        const int8_t *targets, int64_t L, const int32_t *labels, int64_t n, int threads,
+int adds_choose_reading(double *share, double *sharp, struct adds_ridge_gain *gain,
+                        const struct adds_tileset *s, const float *texts, const int8_t *targets,
+                        int64_t L, const int32_t *labels, int64_t n, int threads,
                         const struct adds_ridge_course *c, struct adds_error *err);
 int adds_choose_strength(struct adds_strength *q, const struct adds_tileset *s, const float *Z, const float *texts,
                          const int8_t *targets, int64_t L, const int32_t *labels, int64_t n, double beta, int threads,

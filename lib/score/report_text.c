@@ -138,8 +138,9 @@ adds_report_table(const struct adds_report *r, const struct adds_scores *s, cons
 	if (!isnan(r->group[0].calibration_error))
 		add(&t, "\ncalibration error %.4f\n", r->group[0].calibration_error);
 	if (r->skipped)
-		add(&t, "\n%lld %s with fewer than %lld known positives %s left out of mAP\n", (long long)r->skipped,
-		    ADDS_PLURAL(r->skipped, "label", "labels"), (long long)(r->options.min_positives > 1 ? r->options.min_positives : 1),
+		add(&t, "\n%lld %s with fewer than %lld known positives %s left out of mAP\n",
+		    (long long)r->skipped, ADDS_PLURAL(r->skipped, "label", "labels"),
+		    (long long)(r->options.min_positives > 1 ? r->options.min_positives : 1),
 		    ADDS_PLURAL(r->skipped, "is", "are"));
 	return finish(&t);
 }
@@ -159,7 +160,8 @@ adds_report_labels(const struct adds_report *r, const struct adds_scores *s, con
 	struct text t = { NULL, 0, 0, 0 };
 	int64_t j;
 
-	add(&t, "label\tgroup\tpositives\tAP%s%s\n", r->options.cuts ? "\tprecision\trecall\tF1" : "", zero ? "\tzero-shot AP" : "");
+	add(&t, "label\tgroup\tpositives\tAP%s%s\n",
+	    r->options.cuts ? "\tprecision\trecall\tF1" : "", zero ? "\tzero-shot AP" : "");
 	for (j = 0; j < s->L; j++) {
 		const struct adds_counts *c = &r->counts[j];
 		const double tp = (double)c->tp, said = tp + (double)c->fp, there = tp + (double)c->fn;

@@ -128,7 +128,8 @@ cJSON *adds_json_parse(const char *text, size_t len, size_t limit, const char *n
 /* JSON text with keys sorted and numbers written one way; the caller frees it. */
 char *adds_json_print(const cJSON *json);
 
-/* Where path is a folder: an error that says what is needed instead, and names the file usual (may be NULL) if the folder has it. */
+/* Where path is a folder: an error that says what is needed instead, and names the file usual (may
+ * be NULL) if the folder has it. */
 int adds_refuse_folder(const char *path, const char *needed, const char *usual, struct adds_error *err);
 
 /* A whole small file (limit bytes at most) with a NUL behind it; the caller frees it. "-" is standard input. */

@@ -35,7 +35,8 @@ tiles_release(struct tiles *s)
 
 /* the rows that zero-shot reads of some pictures */
 static int
-tiles_take(struct tiles *s, struct adds_trainer *t, struct adds_dataset *d, const int64_t *list, int64_t n, struct adds_error *err)
+tiles_take(struct tiles *s, struct adds_trainer *t, struct adds_dataset *d, const int64_t *list,
+           int64_t n, struct adds_error *err)
 {
 	const int64_t D = t->texts->width;
 	int64_t i, done, part, rows = 0;
@@ -54,8 +55,10 @@ tiles_take(struct tiles *s, struct adds_trainer *t, struct adds_dataset *d, cons
 	for (done = 0; done < n; done += part) {
 		part = adds_batch_fit(d, list + done, n - done, 1, t->at_once);
 		if ((rc = adds_batch_pictures(&t->batch, d, list + done, part, err)) < 0 ||
-		    (rc = t->b->ops->gather(t->b, mat_part(s->v, s->at[done], s->at[done + part] - s->at[done], 0, D), t->batch.x.tokens,
-		                            t->batch.read, err)) < 0)
+		    (rc = t->b->ops->gather(
+			     t->b,
+			     mat_part(s->v, s->at[done], s->at[done + part] - s->at[done], 0, D),
+			     t->batch.x.tokens, t->batch.read, err)) < 0)
 			return rc;
 	}
 	return t->b->ops->axpby(t->b, s->v, 0, s->v, 1 / sqrtf((float)D), err);
@@ -123,8 +126,8 @@ done:
 
 /* calibrated logits of pictures by a ridge, a part at a time */
 static int
-ridge_logits(const struct adds_ridge *m, struct adds_trainer *t, struct adds_dataset *d, const int64_t *list, int64_t n, float *out,
-             uint8_t *trained, struct adds_error *err)
+ridge_logits(const struct adds_ridge *m, struct adds_trainer *t, struct adds_dataset *d,
+             const int64_t *list, int64_t n, float *out, uint8_t *trained, struct adds_error *err)
 {
 	struct adds_ridge_scorer *s = adds_ridge_scorer_new(t->b, m, t->texts->vocab, t->texts->embedding, err);
 	int64_t done, part;
@@ -217,8 +220,10 @@ adds_trainer_ridge(struct adds_trainer *t, struct adds_error *err)
 	if (!t->ridge)
 		return note(t, "ridge", "ridge: too few labelled pictures to learn from", err);
 	adds_ridge_summary(t->ridge, text, sizeof(text));
-	if ((rc = write_ridge(t, "ridge.safetensors", err)) < 0 || (rc = adds_trainer_evaluate_by(t, score_by_ridge, t->ridge, &m, err)) < 0 ||
-	    (rc = journal_method(t, &m, "ridge", err)) < 0 || (rc = note(t, "ridge", text, err)) < 0)
+	if ((rc = write_ridge(t, "ridge.safetensors", err)) < 0 ||
+	    (rc = adds_trainer_evaluate_by(t, score_by_ridge, t->ridge, &m, err)) < 0 ||
+	    (rc = journal_method(t, &m, "ridge", err)) < 0 ||
+	    (rc = note(t, "ridge", text, err)) < 0)
 		return rc;
 	if (zero_shot_wins(t, &m))
 		return adds_journal_note(t->run, "best", "zero-shot", err);
@@ -249,7 +254,9 @@ int
 adds_trainer_finish_ridge(struct adds_trainer *t, struct adds_error *err)
 {
 	if (!t->ridge)
-		return adds_fail(err, ADDS_EARG, "the ridge has nothing to learn from: it needs 6 labelled pictures, and a label that some of them have and some have not");
+		return adds_fail(
+			err, ADDS_EARG,
+			"the ridge has nothing to learn from: it needs 6 labelled pictures, and a label that some of them have and some have not");
 	return write_ridge(t, "final.safetensors", err);
 }
 

@@ -36,6 +36,20 @@ export top
 t 'no source is over 600 lines' 0 <<'X'
 find $top/lib $top/kernels $top/cmd -name '*.[ch]' -o -name '*.cu' -o -name '*.cuh' | xargs wc -l | awk '$2 != "total" && $1 > 600 && $2 !~ /entities|codepoints/ { print; bad = 1 } END { exit bad }'
 X
+# characters, a tab to the next eighth; sentences in one piece can be searched for
+t 'no line is over 130 columns, but for tables and sentences' 0 <<'X'
+find $top/lib $top/kernels $top/cmd $top/tests -path $top/tests/emulated -prune -o \( -name '*.[ch]' -o -name '*.cu' -o -name '*.cuh' \) -print |
+while read -r f; do
+	LC_ALL=C tr -d '\200-\277' <"$f" | expand | awk -v f="$f" '
+		/clang-format o(ff|n)/ { table = /off/ }
+		length > 130 && !table && !(match($0, /"[^"]*/) && RLENGTH > 40) && gsub(/{[^{}]*}/, "") < 4 {
+			print f ":" FNR
+			bad = 1
+		}
+		END { exit bad }' || echo over >>long
+done
+[ ! -e long ]
+X
 t 'no function is over 50 lines' 0 <<'X'
 find $top/lib $top/kernels $top/cmd $top/tests -name '*.[ch]' -o -name '*.cu' -o -name '*.cuh' -o -name '*.cc' | xargs awk '
 	/^{/ { start = FNR }

@@ -67,7 +67,8 @@ describe(char *out, size_t room, const struct piece *p, size_t at)
 	size_t n = strlen(out);
 	int i;
 
-	n += (size_t)snprintf(out + n, room - n, "%s\"%s\":{\"dtype\":\"%s\",\"shape\":[", at ? "," : "", p->name, types[o.dtype]);
+	n += (size_t)snprintf(out + n, room - n, "%s\"%s\":{\"dtype\":\"%s\",\"shape\":[",
+	                      at ? "," : "", p->name, types[o.dtype]);
 	for (i = 0; i < t->rank; i++)
 		n += (size_t)snprintf(out + n, room - n, "%s%lld", i ? "," : "",
 		                      (long long)(p->transposed ? t->shape[1 - i] : i ? t->shape[i]

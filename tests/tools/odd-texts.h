@@ -150,13 +150,14 @@ odd_piece(struct odd *o)
 {
 	static const char *const quotes[] = { "'", "’", "‘", "ʼ", "“", "”", "\"", "''", "'s", "’S", "'t", "'re", "’ve", "'m",
 		                              "'LL", "'d", "'ſ", "`", "´", "!'s", "‛", "‟" };
-	static const char *const spaces[] = { " ", "  ", "\t", "\n", "\r\n", "\r", "\v", "\f", "\x1c", "\x1f", "\xc2\x85", "\u00a0",
-		                              "\u1680", "\u2003", "\u2028", "\u2029", "\u202f", "\u205f", "\u3000", "\u200b",
-		                              "\ufeff", "\u180e" };
+	static const char *const spaces[] = { " ", "  ", "\t", "\n", "\r\n", "\r", "\v", "\f", "\x1c", "\x1f", "\xc2\x85",
+		                              "\u00a0", "\u1680", "\u2003", "\u2028", "\u2029", "\u202f", "\u205f", "\u3000",
+		                              "\u200b", "\ufeff", "\u180e" };
 	static const char *const marks[] = { "\x1b[31m", "\x1b[0;1m", "\x1b[", "\x1b[2", "\x01", "\x7f", "\xc2\x80", "\xc2\x91",
-		                             "\xc2\x9f", "\u206a", "\ufff9", "\ufffc", "<", "<b>", "</w>", "<|startoftext|>",
-		                             "<|ENDOFTEXT|>", "<start_of_text>", "<end_of_text>", "<ſtart_of_text>", "<|endoftext|",
-		                             "&", "&;", "&#", "&#x;", "Σ.", "\u00ad", "\u0345", "ᾼ", "Ⅷ", "Ⓐ", "ª", "🅰" };
+		                             "\xc2\x9f", "\u206a", "\ufff9", "\ufffc", "<", "<b>", "</w>",
+		                             "<|startoftext|>", "<|ENDOFTEXT|>", "<start_of_text>", "<end_of_text>",
+		                             "<ſtart_of_text>", "<|endoftext|", "&", "&;", "&#", "&#x;", "Σ.", "\u00ad", "\u0345",
+		                             "ᾼ", "Ⅷ", "Ⓐ", "ª", "🅰" };
 	uint64_t i, n;
 
 	switch (odd_random(o, 12)) {

@@ -325,7 +325,10 @@ END_TEST
 /* by f32 and by int8 products */
 START_TEST(a_tile_does_not_know_its_company)
 {
-	const struct adds_clip_options o = { .precision = _i ? PREC_INT8 : PREC_F32, .image_tower = 1, .text_tower = 1, .activation = -1 };
+	const struct adds_clip_options o = { .precision = _i ? PREC_INT8 : PREC_F32,
+		                             .image_tower = 1,
+		                             .text_tower = 1,
+		                             .activation = -1 };
 	struct adds_clip *m = opened(tree("examples/mini_clip"), &o);
 	const size_t side = 64 * 64 * 3, E = 128, T = (size_t)adds_clip_tile_tokens(m, ADDS_TOKENS_ALL, 3);
 	uint8_t *tiles = malloc(TILES * side);

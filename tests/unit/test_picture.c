@@ -137,7 +137,8 @@ START_TEST(truncated_files_are_refused)
 			ck_assert_ptr_nonnull(cut);
 			cut = realloc(cut, k ? k : 1);
 			memcpy(cut, bytes, k);
-			ck_assert_msg(adds_picture_decode(&p, cut, k, NULL, &err) < 0, "%s: %zu of %zu bytes", files[i].name, k, len);
+			ck_assert_msg(adds_picture_decode(&p, cut, k, NULL, &err) < 0,
+			              "%s: %zu of %zu bytes", files[i].name, k, len);
 			ck_assert_int_ne(err.msg[0], 0);
 			adds_picture_release(&p);
 			free(cut);
@@ -381,7 +382,8 @@ START_TEST(decoder_suite)
 		if (!want)
 			ck_assert_msg(strcmp(got, "same") == 0 || strcmp(got, "no") == 0, "%s: %s", column[1], got);
 		else
-			ck_assert_msg(strncmp(got, want, strlen(got)) == 0, "%s: %s, but the list says %.40s", column[1], got, want);
+			ck_assert_msg(strncmp(got, want, strlen(got)) == 0,
+			              "%s: %s, but the list says %.40s", column[1], got, want);
 	}
 	printf("# decoder suite: %d files, %d readable in our formats, %d of them the same, %d differ as listed\n", files,
 	       same_formats, same, differ);
@@ -427,7 +429,11 @@ START_TEST(tensors_of_clips_own_preprocessing)
 			for (i = 0; i < S * S; i++) {
 				float want, got = ((float)square[3 * i + c] / 255.0f - mean[c]) / std[c];
 
-				memcpy(&want, npy + HEAD + sizeof(float) * ((size_t)k * FLOATS + (size_t)(c * S * S + i)), sizeof(want));
+				memcpy(&want,
+				       npy + HEAD +
+				               sizeof(float) * ((size_t)k * FLOATS +
+				                                (size_t)(c * S * S + i)),
+				       sizeof(want));
 				ck_assert_msg(got == want, "%s: %g, want %g", names[k], (double)got, (double)want);
 			}
 		adds_picture_release(&p);

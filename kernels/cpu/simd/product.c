@@ -38,8 +38,8 @@ add_columns(const int R, const int packed, vf (*s)[2], const float *a, int64_t l
 
 /* A row by row, lda apart, or (packed) column by column, R apart */
 INLINE void
-tile_of(const int R, const int packed, float *c, int64_t ldc, const float *a, int64_t lda, const float *panel, int64_t k, int first,
-        const float *soon)
+tile_of(const int R, const int packed, float *c, int64_t ldc, const float *a, int64_t lda,
+        const float *panel, int64_t k, int first, const float *soon)
 {
 	vf s[TILE][2];
 	int64_t l;
@@ -123,7 +123,8 @@ SIMD_NAME(cpu_tile)(float *c, int64_t ldc, const float *a, int64_t lda, const fl
 }
 
 void
-SIMD_NAME(cpu_tile_packed)(float *c, int64_t ldc, const float *a, const float *panel, int64_t k, int64_t rows, int first, const float *soon)
+SIMD_NAME(cpu_tile_packed)(float *c, int64_t ldc, const float *a, const float *panel, int64_t k,
+                           int64_t rows, int first, const float *soon)
 {
 	tiles(1, c, ldc, a, 0, panel, k, rows, first, soon);
 }
@@ -303,6 +304,8 @@ SIMD_NAME(cpu_finish)(const float *c, int64_t step, const struct epilogue *e)
 				continue;
 			}
 			store(y, finish_part(load(c + p), e, bias ? load(bias) : zero, old ? load(old) : zero));
-			store(y + VL, finish_part(load(c + p + VL), e, bias ? load(bias + VL) : zero, old ? load(old + VL) : zero));
+			store(y + VL,
+			      finish_part(load(c + p + VL), e, bias ? load(bias + VL) : zero,
+			                  old ? load(old + VL) : zero));
 		}
 }

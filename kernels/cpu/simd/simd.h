@@ -9,7 +9,8 @@
 
 void SIMD_NAME(cpu_tile)(float *c, int64_t ldc, const float *a, int64_t lda, const float *panel, int64_t k, int64_t rows,
                          int first, const float *soon);
-void SIMD_NAME(cpu_tile_packed)(float *c, int64_t ldc, const float *a, const float *panel, int64_t k, int64_t rows, int first, const float *soon);
+void SIMD_NAME(cpu_tile_packed)(float *c, int64_t ldc, const float *a, const float *panel,
+                                int64_t k, int64_t rows, int first, const float *soon);
 void SIMD_NAME(cpu_pack_tiles)(float *y, const float *a, int64_t lda, int64_t k, int64_t rows);
 void SIMD_NAME(cpu_pack_panel)(float *panel, const void *b, enum dtype t, int64_t bi, int64_t bj, int64_t k, int64_t n);
 void SIMD_NAME(cpu_finish)(const float *c, int64_t step, const struct epilogue *e);
@@ -31,7 +32,8 @@ void SIMD_NAME(cpu_adamw)(float *w, const float *g, float *m, float *v, float *e
 float SIMD_NAME(cpu_row_dot)(const float *x, const float *z, int64_t n);
 
 float SIMD_NAME(cpu_row_quantise)(uint8_t *y, const float *x, int64_t n);
-void SIMD_NAME(cpu_row_restore)(float *y, const int32_t *sum, const int32_t *off, const float *scale, float row, const float *bias,
+void SIMD_NAME(cpu_row_restore)(float *y, const int32_t *sum, const int32_t *off,
+                                const float *scale, float row, const float *bias,
                                 enum activation act, const float *r, int64_t n);
 
 size_t SIMD_NAME(cpu_head_work)(void);
