@@ -120,6 +120,8 @@ main(int argc, char **argv)
 	o.similarity = score;
 	check_modes(argc);
 	check_arrays(argc);
+	if (o.rows)
+		cat_rows_open(o.rows);
 	if (verify)
 		cmd_exit(cat_verify(argv, argc));
 	if (o.import >= 0) {

@@ -160,8 +160,8 @@ tokenize(struct adds_prompts *p, const char *path, int vocabulary, int context)
 	if (!t || adds_prompts_tokenize(p, t, context, &err) < 0)
 		die("%s", err.msg);
 	if (p->truncated)
-		warn("%zu of %zu prompts are longer than %d tokens and were cut; the first is '%.100s'", p->truncated, p->n, context,
-		     p->text[p->first_truncated]);
+		warn("%zu of %zu prompts are longer than %d tokens and were cut; the first is '%.100s'",
+		     p->truncated, p->n, context, p->text[p->first_truncated]);
 	adds_tokenizer_free(t);
 	free(folder);
 }
@@ -287,6 +287,7 @@ open_model(struct job *j)
 		die("%s", err.msg);
 	for (line = strtok_r(notes, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
 		say("%s", line);
+	cmd_warn_lines(adds_clip_assumed(j->clip));
 }
 
 static void

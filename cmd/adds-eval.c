@@ -24,6 +24,7 @@ static const char *const precisions[] = { "f32", "bf16", NULL };
 static const char *labels_path, *checkpoint, *output, *context_path, *device = "auto", *json_path, *table_path, *plot_path, *unseen_path;
 static struct opt_list tops, cuts;
 static int zero_shot, no_visual_update, strict, precision, ap_kind, empty_zero, no_metrics;
+static int table; /* is one printed? */
 static int read_way = ADDS_READ_TILE;
 static long long min_positives = 1, threads, batch = 64, level = 1;
 
@@ -64,7 +65,7 @@ static const struct opt opts[] = {
 static struct adds_error err;
 static struct backend *b;
 static struct adds_texts texts, context;
-static struct adds_scorer *scorer, *baseline; /* zero-shot, to be drawn beside a checkpoint; or NULL */
+static struct adds_scorer *scorer, *baseline; /* zero-shot, to be measured beside a checkpoint; or NULL */
 static struct adds_vocab *pictures;
 static struct adds_mapping map;
 static struct adds_writer *writer;
@@ -75,17 +76,6 @@ static int
 is_stdout(const char *path)
 {
 	return path && strcmp(path, "-") == 0;
-}
-
-static double
-parse_number(const char *what, const char *text, double lo, double hi)
-{
-	char *end;
-	const double x = strtod(text, &end);
-
-	if (end == text || *end || !(x >= lo && x <= hi))
-		usage("--%s: '%s' is not a number within %g and %g", what, text, lo, hi);
-	return x;
 }
 
 static void
@@ -99,14 +89,14 @@ set_report_options(void)
 	report_options.empty_zero = empty_zero;
 	report_options.min_positives = min_positives;
 	for (i = 0; i < tops.n; i++)
-		report_options.top[report_options.tops++] = (int)parse_number("top", tops.item[i], 1, 1e6);
+		report_options.top[report_options.tops++] = (int)cmd_whole("top", tops.item[i], 1, 1e6);
 	if (!tops.n) {
 		report_options.top[0] = 3;
 		report_options.top[1] = 5;
 		report_options.tops = 2;
 	}
 	for (i = 0; i < cuts.n; i++)
-		report_options.cut[report_options.cuts++] = parse_number("at", cuts.item[i], -1, 1);
+		report_options.cut[report_options.cuts++] = cmd_number("at", cuts.item[i], -1, 1);
 }
 
 /* the cuts that nobody named: of logits only; and those that no probability can be */
@@ -168,10 +158,24 @@ plot(const struct adds_report *r)
 	write_text(plot_path, text);
 }
 
+/* what CLIP alone reaches; cuts are probabilities, which it has none of */
 static void
-report(int table)
+measure_baseline(struct adds_report *r)
 {
-	struct adds_report r;
+	struct adds_report_options o = report_options;
+
+	o.cuts = 0;
+	zero.header = scores.header;
+	zero.header.kind = ADDS_SCORE_SIMILARITY;
+	zero.header.calibrated = 0;
+	if (adds_report_make(r, &zero, &o, &err) < 0)
+		die("%s", err.msg);
+}
+
+static void
+report(void)
+{
+	struct adds_report r, base, *beside = baseline ? &base : NULL;
 	uint8_t *unseen = NULL;
 
 	if (!scores.n) {
@@ -185,19 +189,23 @@ report(int table)
 		report_options.unseen = unseen = read_unseen(scores.header.labels);
 	if (adds_report_make(&r, &scores, &report_options, &err) < 0)
 		die("%s", err.msg);
+	if (beside)
+		measure_baseline(beside);
 	if (table)
-		write_text("-", adds_report_table(&r, &scores));
+		write_text("-", adds_report_table(&r, &scores, beside));
 	if (json_path) {
-		cJSON *j = adds_report_json(&r, &scores);
+		cJSON *j = adds_report_json(&r, &scores, beside);
 
 		write_text(json_path, adds_json_print(j));
 		cJSON_Delete(j);
 	}
 	if (table_path)
-		write_text(table_path, adds_report_labels(&r, &scores));
+		write_text(table_path, adds_report_labels(&r, &scores, beside));
 	if (plot_path)
 		plot(&r);
 	adds_report_release(&r);
+	if (beside)
+		adds_report_release(beside);
 	free(unseen);
 }
 
@@ -209,7 +217,8 @@ check_model(const char *theirs, const char *what)
 	const char *model = adds_texts_model(&texts);
 
 	if (theirs && *theirs && *model && strcmp(theirs, model))
-		die("%s of model %.16s... and the label stream of model %.16s...: encode both with the same CLIP", what, theirs, model);
+		die("%s of model %.16s... and the label stream of model %.16s...: encode both with the same CLIP",
+		    what, theirs, model);
 }
 
 static struct adds_message *
@@ -223,10 +232,16 @@ score_header(const struct adds_reader *r)
 	if (!h || adds_vocab_to_header(texts.vocab, h, &err) < 0 ||
 	    adds_message_add(h, "known", ADDS_U8, 1, &L, map.known, &err) < 0 ||
 	    adds_message_set_string(h, "checkpoint", adds_scorer_id(scorer), &err) < 0 ||
-	    adds_message_set_string(h, "score", adds_scorer_kind(scorer) == ADDS_SCORE_LOGIT ? "logit" : "similarity", &err) < 0 ||
+	    adds_message_set_string(h, "score",
+	                            adds_scorer_kind(scorer) == ADDS_SCORE_LOGIT ? "logit"
+	                                                                         : "similarity",
+	                            &err) < 0 ||
 	    adds_message_set_number(h, "calibrated", adds_scorer_calibrated(scorer), &err) < 0)
 		die("%s", err.msg);
-	provenance = cJSON_Duplicate(cJSON_GetObjectItemCaseSensitive(adds_message_meta_const(adds_reader_header(r)), "provenance"), 1);
+	provenance = cJSON_Duplicate(
+		cJSON_GetObjectItemCaseSensitive(adds_message_meta_const(adds_reader_header(r)),
+	                                         "provenance"),
+		1);
 	if (provenance) {
 		cJSON_DeleteItemFromObjectCaseSensitive(adds_message_meta(h), "provenance");
 		cJSON_AddItemToObject(adds_message_meta(h), "provenance", provenance);
@@ -409,10 +424,15 @@ static void
 check_effect(void)
 {
 	if (!adds_scorer_looks_at_labels(scorer))
-		cmd_refuse("context no-visual-update", "would have no effect: no score of this checkpoint depends on other labels");
+		cmd_refuse(
+			"context no-visual-update",
+			"would have no effect: no score of this checkpoint depends on other labels");
 	if (!adds_scorer_reads(scorer))
-		cmd_refuse("read", adds_scorer_calibrated(scorer) ? "would have no effect: a ridge reads the class tokens of all tiles"
-		                                                  : "would have no effect: this checkpoint reads no zero-shot score");
+		cmd_refuse(
+			"read",
+			adds_scorer_calibrated(scorer)
+				? "would have no effect: a ridge reads the class tokens of all tiles"
+				: "would have no effect: this checkpoint reads no zero-shot score");
 	if (precision && backend_precision(b, PREC_BF16) != PREC_BF16)
 		warn("this device has no bf16 products: computing in f32");
 }
@@ -432,7 +452,8 @@ open_scorer(void)
 	if (context_path && adds_texts_read(&context, context_path, &err) < 0)
 		die("%s", err.msg);
 	if (!(scorer = adds_scorer_open(b, zero_shot ? NULL : checkpoint, &texts, &o, &err)) ||
-	    (plot_path && checkpoint && !(baseline = adds_scorer_open(b, NULL, &texts, &o, &err))))
+	    (checkpoint && (table || json_path || table_path || plot_path) &&
+	     !(baseline = adds_scorer_open(b, NULL, &texts, &o, &err))))
 		die("%s", err.msg);
 	check_model(adds_scorer_model(scorer), "the checkpoint is");
 	check_effect();
@@ -486,7 +507,8 @@ check_options(int to_stdout)
 {
 	static const char metrics[] = "json per-label plot unseen ap empty min-positives top at";
 
-	if (!labels_path && (checkpoint || zero_shot || context_path || no_visual_update || output || no_metrics || cmd_given("read")))
+	if (!labels_path && (checkpoint || zero_shot || context_path || no_visual_update ||
+	                     output || no_metrics || cmd_given("read")))
 		usage("-t LABELS is missing: without it there are only scores to measure");
 	if (zero_shot && checkpoint)
 		usage("-c and --zero-shot exclude each other");
@@ -497,7 +519,8 @@ check_options(int to_stdout)
 	if (no_metrics)
 		cmd_refuse(metrics, "is about metrics, and --no-metrics wants none");
 	if (to_stdout && !json_path && !table_path && !plot_path)
-		cmd_refuse(metrics, "is about metrics, and standard output carries the score stream: use -o, --json, --per-label or --plot");
+		cmd_refuse(metrics, "is about metrics, and standard output carries the score stream: "
+		                    "use -o, --json, --per-label or --plot");
 	cmd_device(device);
 	check_outputs(to_stdout);
 	if (labels_path && access(labels_path, R_OK) < 0 && strcmp(labels_path, "-"))
@@ -513,7 +536,7 @@ measure_scores(struct adds_reader *r)
 {
 	if (adds_scores_read(&scores, r, &err) < 0)
 		die("%s", err.msg);
-	report(!is_stdout(json_path) && !is_stdout(plot_path));
+	report();
 	return scores.errors > 0;
 }
 
@@ -529,7 +552,7 @@ evaluate(struct adds_reader *r, int to_stdout)
 		die("%s", err.msg);
 	own_score_header();
 	if (!no_metrics)
-		report(!to_stdout && !is_stdout(output) && !is_stdout(json_path) && !is_stdout(plot_path));
+		report();
 	errors = scores.errors > 0;
 	if (errors)
 		warn("%lld error %s passed on", (long long)scores.errors, ADDS_PLURAL(scores.errors, "record", "records"));
@@ -553,14 +576,17 @@ main(int argc, char **argv)
 	/* arguments */
 	cmd_init("adds-eval");
 	cmd_wait_briefly(argv);
-	i = cmd_parse(argc, argv, opts, "-t LABELS (-c CHECKPOINT | --zero-shot) [-o SCORES] [FEATURES]\n       adds-eval [options] SCORES",
-	              "Scores pictures for labels and measures the scores; given a score stream, measures alone.");
+	i = cmd_parse(
+		argc, argv, opts,
+		"-t LABELS (-c CHECKPOINT | --zero-shot) [-o SCORES] [FEATURES]\n       adds-eval [options] SCORES",
+		"Scores pictures for labels and measures the scores; given a score stream, measures alone.");
 	if (argc - i > 1)
 		usage("one input at most: join streams with cat");
 	in = i < argc ? argv[i] : "-";
 	set_report_options();
 	to_stdout = labels_path && !output && !isatty(STDOUT_FILENO);
 	check_options(to_stdout);
+	table = !no_metrics && !to_stdout && !is_stdout(output) && !is_stdout(json_path) && !is_stdout(plot_path);
 
 	/* prepare */
 	if (labels_path)

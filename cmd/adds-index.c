@@ -72,7 +72,7 @@ read_share(const char *s, size_t n, int *part)
 
 	if (!equals || equals == s)
 		usage("--split: '%.*s' is not like NAME=0.5", (int)n, s);
-	x = strtod(equals + 1, &end);
+	x = cmd_strtod(equals + 1, &end);
 	if (end != s + n || !(x > 0 && x <= 1))
 		usage("--split: '%.*s' has no share above 0 and up to 1", (int)n, s);
 	*part = strlen(take) == (size_t)(equals - s) && strncmp(take, s, (size_t)(equals - s)) == 0;
@@ -216,9 +216,10 @@ nothing_but_others(const struct index_pictures *p, struct adds_error *err)
 		return 0;
 	if (index_format_of(p->left_out_name) >= 0)
 		return adds_fail(err, ADDS_EARG, "'%s' is of a format that is not read: " CONVERT, p->left_out_name);
-	return adds_fail(err, ADDS_EARG,
-	                 "'%s' is no picture by name (.png .jpg .jpeg .webp): --files-from takes a list of pictures, --tags a vocabulary, --labels labels of pictures",
-	                 p->left_out_name);
+	return adds_fail(
+		err, ADDS_EARG,
+		"'%s' is no picture by name (.png .jpg .jpeg .webp): --files-from takes a list of pictures, --tags a vocabulary, --labels labels of pictures",
+		p->left_out_name);
 }
 
 /* one warning of all pictures in folders whose formats are not read */
@@ -231,7 +232,8 @@ report_unread(const struct index_pictures *p)
 	for (i = 0; i < INDEX_FORMATS; i++) {
 		if (!p->unread[i])
 			continue;
-		n += (size_t)snprintf(kinds + n, sizeof(kinds) - n, "%s.%s %zu", total ? ", " : "", index_formats[i], p->unread[i]);
+		n += (size_t)snprintf(kinds + n, sizeof(kinds) - n, "%s.%s %zu", total ? ", " : "",
+		                      index_formats[i], p->unread[i]);
 		total += p->unread[i];
 	}
 	if (total)
@@ -266,26 +268,18 @@ report(const struct index_run *run)
 		warn("%llu of %llu pictures %s no labels: neither trained on nor measured", (unsigned long long)run->unlabelled,
 		     (unsigned long long)run->written, ADDS_PLURAL(run->unlabelled, "has", "have"));
 	if (run->errors)
-		warn("%llu of %llu pictures became %s, the first: %s", (unsigned long long)run->errors,
-		     (unsigned long long)run->written, ADDS_PLURAL(run->errors, "an error record", "error records"), run->first_error);
+		warn("%llu of %llu pictures became %s, the first: %s",
+		     (unsigned long long)run->errors, (unsigned long long)run->written,
+		     ADDS_PLURAL(run->errors, "an error record", "error records"),
+		     run->first_error);
 	cmd_cost(run->written, "pictures");
 }
 
-int
-main(int argc, char **argv)
+/* options that are for something that is not done */
+static void
+check_options(int arguments)
 {
-	struct index_pictures pictures = { 0 };
-	struct index_labels labels = { 0 };
-	struct index_run run = { .pictures = &pictures, .labels = &labels };
-	struct index_kept *kept = NULL;
-	struct adds_writer *w;
-	struct adds_error err;
-	int first, first_pass;
-
-	cmd_init("adds-index");
-	first = cmd_parse(argc, argv, opts, "[-0qv] [-o FILE] [--tags FILE] [--labels FILE] [options] FOLDER|FILE ...",
-	                  "Finds pictures and their labels, and writes an index stream.");
-	if (first == argc && !files_from)
+	if (!arguments && !files_from)
 		usage("which pictures? name folders or files, or use --files-from");
 	if (nul && !files_from)
 		usage("-0 speaks of the list of --files-from");
@@ -293,26 +287,54 @@ main(int argc, char **argv)
 		cmd_refuse("by", "says what --split or --shard hashes: neither is there");
 	if (!tables.n)
 		cmd_refuse("supercategories", "goes with --labels FILE: a COCO file has them");
-	parse_split(&run.from, &run.to);
-	parse_shard(&run.shard, &run.shards);
-	cmd_output(output);
-	pictures.argument = (const char *const *)argv + first;
-	pictures.arguments = (size_t)(argc - first);
-	pictures.list = files_from;
-	pictures.list_nul = nul;
-	run.threads = cores();
-	run.embed = embed;
-	run.by_content = by;
-	run.seed = (uint64_t)seed;
-	run.require_labels = require_labels;
-	run.stop_labels = on_error != 1;
-	run.stop_pictures = on_error == 0;
-	pictures.include_hidden = include_hidden;
-	labels.on_unknown = on_unknown;
-	labels.unknown_rest = rest;
-	labels.beside = files_beside();
-	labels.supercategories = supercategories;
+}
 
+/* what the options say, in the words of the parts */
+static void
+set_up(struct index_run *run, struct index_pictures *p, struct index_labels *l, char **argument, int arguments)
+{
+	run->pictures = p;
+	run->labels = l;
+	parse_split(&run->from, &run->to);
+	parse_shard(&run->shard, &run->shards);
+	run->threads = cores();
+	run->embed = embed;
+	run->by_content = by;
+	run->seed = (uint64_t)seed;
+	run->require_labels = require_labels;
+	run->stop_labels = on_error != 1;
+	run->stop_pictures = on_error == 0;
+	p->argument = (const char *const *)argument;
+	p->arguments = (size_t)arguments;
+	p->list = files_from;
+	p->list_nul = nul;
+	p->include_hidden = include_hidden;
+	l->on_unknown = on_unknown;
+	l->unknown_rest = rest;
+	l->beside = files_beside();
+	l->supercategories = supercategories;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct index_pictures pictures = { 0 };
+	struct index_labels labels = { 0 };
+	struct index_run run = { 0 };
+	struct index_kept *kept = NULL;
+	struct adds_writer *w;
+	struct adds_error err;
+	int first, first_pass;
+
+	/* arguments */
+	cmd_init("adds-index");
+	first = cmd_parse(argc, argv, opts, "[-0qv] [-o FILE] [--tags FILE] [--labels FILE] [options] FOLDER|FILE ...",
+	                  "Finds pictures and their labels, and writes an index stream.");
+	check_options(argc - first);
+	set_up(&run, &pictures, &labels, argv + first, argc - first);
+	cmd_output(output);
+
+	/* prepare */
 	index_check(&pictures);
 	first_pass = !index_vocabulary(&labels, tags, pictures.argument, pictures.arguments) || on_unknown == INDEX_ADD;
 	index_tables(&labels, &tables, pictures.argument, pictures.arguments);
@@ -323,6 +345,8 @@ main(int argc, char **argv)
 			die("%s", err.msg);
 		run.kept = kept = index_gather(&labels, &pictures, run.threads, run.stop_labels);
 	}
+
+	/* work */
 	w = open_output(&labels);
 	if (index_run(&run, w, &err) < 0 || (!first_pass && index_find_join(&pictures, &err) < 0) ||
 	    nothing_but_others(&pictures, &err) < 0) {

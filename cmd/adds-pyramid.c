@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * adds-pyramid - pictures to tokens: decodes, cuts tiles, encodes them with CLIP */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,11 +67,11 @@ parse_size(const char *text)
 {
 	static const char units[] = "KMGT";
 	char *end;
-	double bytes = strtod(text, &end);
+	double bytes = cmd_strtod(text, &end);
 	const char *unit = *end ? strchr(units, *end) : NULL;
 	const char *u;
 
-	if (end == text || !(bytes >= 0) || (*end && (!unit || end[1])))
+	if (end == text || !(bytes >= 0) || (*end && (!unit || end[1])) || (!unit && bytes != floor(bytes)))
 		usage("--cache-size: '%s' is no size such as 500M or 16G", text);
 	for (u = units; unit && u <= unit; u++)
 		bytes *= 1024;
@@ -228,6 +229,7 @@ open_model(struct adds_settings *s, struct backend *b)
 			*next++ = '\0';
 		say("%s", line);
 	}
+	cmd_warn_lines(adds_clip_assumed(m));
 	s->clip = *adds_clip_config(m);
 	s->precision = adds_clip_precision(m);
 	s->device = b->ops->name;

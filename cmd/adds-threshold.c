@@ -80,7 +80,9 @@ fit(struct adds_reader *r)
 	for (i = 0; i < t.n; i++)
 		fallbacks += (size_t)t.cut[i].fallback;
 	say("%lld %s, %zu %s, %zu with the global threshold %.6g (precision %.4f, recall %.4f, F1 %.4f)",
-	    (long long)scores.n, ADDS_PLURAL(scores.n, "picture", "pictures"), t.n, ADDS_PLURAL(t.n, "label", "labels"), fallbacks, t.global.threshold, t.global.precision, t.global.recall, t.global.f1);
+	    (long long)scores.n, ADDS_PLURAL(scores.n, "picture", "pictures"), t.n,
+	    ADDS_PLURAL(t.n, "label", "labels"), fallbacks, t.global.threshold, t.global.precision,
+	    t.global.recall, t.global.f1);
 	free(text);
 	i = scores.errors > 0;
 	adds_thresholds_release(&t);
@@ -154,31 +156,17 @@ make_cuts(const struct adds_score_header *h)
 	return cut;
 }
 
-static int
-apply(struct adds_reader *r)
+/* the tags of each picture to t; how many error records there were */
+static int64_t
+tag_pictures(struct adds_reader *r, struct tagout *t, const struct adds_score_header *h, const struct adds_tag_rule *rule)
 {
-	struct adds_score_header h;
-	struct adds_tag_rule rule = { 0 };
+	const int64_t L = (int64_t)adds_vocab_size(h->labels);
+	int32_t *rows = cmd_alloc((size_t)L, sizeof(*rows));
+	int64_t *room = cmd_alloc(2 * (size_t)L, sizeof(*room)), n, errors = 0;
 	const struct adds_message *m;
 	struct adds_record rec;
-	struct tagout *t;
-	int32_t *rows;
-	int64_t *room, L, n, errors = 0;
-	float *cut;
-	uint8_t *excluded;
 	int rc;
 
-	if (adds_score_header_read(&h, r, &err) < 0)
-		die("%s", err.msg);
-	L = (int64_t)adds_vocab_size(h.labels);
-	rule.cut = cut = make_cuts(&h);
-	rule.excluded = excluded = make_excluded(h.labels);
-	rule.top = top;
-	rule.mcut = mcut;
-	rule.parents = !no_parents;
-	rows = cmd_alloc((size_t)L, sizeof(*rows));
-	room = cmd_alloc(2 * (size_t)L, sizeof(*room));
-	t = tagout_open(output, &out, &h);
 	while ((rc = adds_reader_read(r, &m, &err)) > 0) {
 		if (adds_record_parse(&rec, m, L, &err) < 0)
 			die("%s: record %llu: %s", adds_reader_name(r), (unsigned long long)adds_reader_records(r) - 1, err.msg);
@@ -187,20 +175,41 @@ apply(struct adds_reader *r)
 			tagout_error(t, &rec);
 		if (rec.type != ADDS_RECORD_PICTURE)
 			continue;
-		if (adds_score_check(&h, &rec, &err) < 0)
+		if (adds_score_check(h, &rec, &err) < 0)
 			die("%s: record %llu: %s", adds_reader_name(r), (unsigned long long)adds_reader_records(r) - 1, err.msg);
-		n = adds_tags_pick(rows, room, rec.scores, h.labels, &rule);
+		n = adds_tags_pick(rows, room, rec.scores, h->labels, rule);
 		tagout_picture(t, &rec, rows, n);
 		cmd_progress("%llu pictures", (unsigned long long)adds_reader_records(r));
 	}
 	if (rc < 0)
 		die("%s", err.msg);
-	if (errors)
-		warn("%lld %s could not be read upstream (error records)", (long long)errors, ADDS_PLURAL(errors, "picture", "pictures"));
-	rc = tagout_close(t);
-	cmd_cost(adds_reader_records(r), "pictures");
 	free(rows);
 	free(room);
+	return errors;
+}
+
+static int
+apply(struct adds_reader *r)
+{
+	struct adds_score_header h;
+	struct adds_tag_rule rule = { .top = top, .mcut = mcut, .parents = !no_parents };
+	struct tagout *t;
+	int64_t errors;
+	float *cut;
+	uint8_t *excluded;
+	int rc;
+
+	if (adds_score_header_read(&h, r, &err) < 0)
+		die("%s", err.msg);
+	rule.cut = cut = make_cuts(&h);
+	rule.excluded = excluded = make_excluded(h.labels);
+	t = tagout_open(output, &out, &h);
+	errors = tag_pictures(r, t, &h, &rule);
+	if (errors)
+		warn("%lld %s could not be read upstream (error records)", (long long)errors,
+		     ADDS_PLURAL(errors, "picture", "pictures"));
+	rc = tagout_close(t);
+	cmd_cost(adds_reader_records(r), "pictures");
 	free(cut);
 	free(excluded);
 	adds_score_header_release(&h);
@@ -215,8 +224,9 @@ undo(void)
 	if (adds_sidecars_undo(undo_path, &undone, &changed, &err) < 0)
 		die("%s", err.msg);
 	if (changed)
-		warn("%lld %s changed by somebody since and left as %s", (long long)changed, ADDS_PLURAL(changed, "file was", "files were"),
-		     ADDS_PLURAL(changed, "it is", "they are"));
+		fault("%lld %s changed by somebody since and left as %s", (long long)changed,
+		      ADDS_PLURAL(changed, "file was", "files were"),
+		      ADDS_PLURAL(changed, "it is", "they are"));
 	say("%lld %s taken back", (long long)undone, ADDS_PLURAL(undone, "file", "files"));
 	return changed > 0;
 }
@@ -294,9 +304,10 @@ main(int argc, char **argv)
 	int i, applying, failed;
 
 	cmd_init("adds-threshold");
-	i = cmd_parse(argc, argv, opts,
-	              "[--fit METHOD] [-o THRESHOLDS] [SCORES]\n       adds-threshold --apply THRESHOLDS [--format FORM] [SCORES]\n       adds-threshold --undo LEDGER",
-	              "Picks thresholds for scores, one for each label and one for all, or turns scores into tags.");
+	i = cmd_parse(
+		argc, argv, opts,
+		"[--fit METHOD] [-o THRESHOLDS] [SCORES]\n       adds-threshold --apply THRESHOLDS [--format FORM] [SCORES]\n       adds-threshold --undo LEDGER",
+		"Picks thresholds for scores, one for each label and one for all, or turns scores into tags.");
 	if (argc - i > 1)
 		usage("one input at most: join streams with cat");
 	in = i < argc ? argv[i] : NULL;

@@ -78,14 +78,17 @@ prepare(struct adds_trainer *t, struct train_input *in, struct train_args *a, st
 	            &err);
 	if (t->untrainable)
 		warn("%lld %s no known positive or no known negative among the training pictures and cannot be trained: %s%s",
-		     (long long)t->untrainable, ADDS_PLURAL(t->untrainable, "label has", "labels have"), t->untrainable_names, t->untrainable > 3 ? ", ..." : "");
+		     (long long)t->untrainable,
+		     ADDS_PLURAL(t->untrainable, "label has", "labels have"), t->untrainable_names,
+		     t->untrainable > 3 ? ", ..." : "");
 	say("%lld %s trained, %lld held out, on %lld %s; %lld validate; %d %s%s", (long long)t->ntrained,
 	    ADDS_PLURAL(t->ntrained, "label", "labels"), (long long)t->held_out, (long long)t->ntrain,
 	    ADDS_PLURAL(t->ntrain, "picture", "pictures"), (long long)t->nval, t->o.decoder.layers,
 	    ADDS_PLURAL(t->o.decoder.layers, "layer", "layers"),
 	    t->o.decoder.prior ? " and the zero-shot prior" : "");
 	if (b->memory)
-		say("features on the device: %.1f MB%s", 1e-6 * (double)t->kept_bytes, in->train->resident ? "" : "; copied step by step");
+		say("features on the device: %.1f MB%s", 1e-6 * (double)t->kept_bytes,
+		    in->train->resident ? "" : "; copied step by step");
 }
 
 static void
@@ -96,7 +99,8 @@ work(struct adds_trainer *t, struct adds_run *run, const struct train_args *a, s
 	int stopped, older, rc;
 
 	train_catch_signals();
-	rc = adds_trainer_run(t, first ? run : NULL, first ? &train_watch : &train_other_watch, a->resume, &stopped, &older, &why, &err);
+	rc = adds_trainer_run(t, first ? run : NULL, first ? &train_watch : &train_other_watch,
+	                      a->resume, &stopped, &older, &why, &err);
 	train_agree(ranks, NULL, rc, &err);
 	if (older)
 		warn("the newest state is broken, the one before was taken: %s", why.msg);

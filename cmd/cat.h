@@ -47,7 +47,8 @@ struct cat_source *cat_open(char **files, int n, int join, const struct cat_opti
 const struct adds_message *cat_header(const struct cat_source *s);
 const char *cat_name(const struct cat_source *s);
 
-/* The next chosen record: 1, 0 at the end of everything (joined) or of this file. number (may be NULL): its place in the input. */
+/* The next chosen record: 1, 0 at the end of everything (joined) or of this file. number (may be
+ * NULL): its place in the input. */
 int cat_read(struct cat_source *s, const struct adds_message **m, uint64_t *number);
 
 /* Without join: the next file, 1, or 0 after the last. */
@@ -58,6 +59,8 @@ const struct adds_message *cat_end(const struct cat_source *s);
 int cat_selective(const struct cat_options *o);
 void cat_close(struct cat_source *s);
 
+/* Once, first of all: takes in what --rows chooses, reading its file. */
+void cat_rows_open(const char *rows);
 /* Is row one of --rows? */
 int cat_row_chosen(const char *rows, uint64_t row);
 /* Dies if the file of --rows names a row that is not among total ones. */

@@ -58,12 +58,12 @@ agree(struct export *e, const struct adds_tensor *t, uint64_t number)
 		memcpy(e->shape, t->shape, sizeof(e->shape));
 	}
 	if (t->dtype != e->dtype || t->rank != e->rank || t->rank < 1)
-		die("%s: record %llu: tensor '%s' has another type or rank than before", cat_name(e->s), (unsigned long long)number,
-		    t->name);
+		die("%s: record %llu: tensor '%s' has another type or rank than before",
+		    cat_name(e->s), (unsigned long long)number, t->name);
 	for (k = 1; k < t->rank; k++)
 		if (t->shape[k] != e->shape[k])
-			die("%s: record %llu: tensor '%s' has another shape than before", cat_name(e->s), (unsigned long long)number,
-			    t->name);
+			die("%s: record %llu: tensor '%s' has another shape than before",
+			    cat_name(e->s), (unsigned long long)number, t->name);
 	e->ragged |= t->shape[0] != e->shape[0];
 }
 

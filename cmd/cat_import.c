@@ -52,11 +52,12 @@ read_values(struct import *im, int k, const char *text, const char *option)
 	char *end;
 
 	im->values[k] = cmd_alloc(strlen(text) + 1, sizeof(double));
-	while (*p) {
-		im->values[k][im->nvalues[k]++] = strtod(p, &end);
+	for (;; p = end + 1) {
+		im->values[k][im->nvalues[k]++] = cmd_strtod(p, &end);
 		if (end == p || (*end && *end != ','))
 			usage("--%s: '%s' is not a list of numbers with commas between", option, text);
-		p = *end ? end + 1 : end;
+		if (!*end)
+			break;
 	}
 }
 
@@ -325,7 +326,8 @@ check_shapes(const struct import *im)
 	if (o->import == ADDS_KIND_SCORES && (size_t)im->width != labels)
 		die("%s has %lld columns, %s has %zu names", o->npy, (long long)im->width, o->label_file, labels);
 	if (o->target_file && (t->rank != 2 || (size_t)t->shape[0] != rows || (size_t)t->shape[1] != labels))
-		die("%s should have %zu rows (as %s) and %zu columns (as %s)", o->target_file, rows, o->npy, labels, o->label_file);
+		die("%s should have %zu rows (as %s) and %zu columns (as %s)", o->target_file, rows,
+		    o->npy, labels, o->label_file);
 }
 
 static void

@@ -151,8 +151,8 @@ cat_npy_header(char head[CAT_NPY_HEADER], enum adds_dtype dtype, int rank, const
 	for (i = 0; i < TYPES && types[i].dtype != dtype; i++)
 		continue;
 	if (i == TYPES || rank > 3)
-		die("%s: %s with %d dimensions cannot go into a .npy file: --safetensors can hold it", path, adds_dtype_name(dtype),
-		    rank);
+		die("%s: %s with %d dimensions cannot go into a .npy file: --safetensors can hold it",
+		    path, adds_dtype_name(dtype), rank);
 	for (k = 0; k < rank; k++)
 		n += snprintf(dims + n, sizeof(dims) - (size_t)n, "%s%lld", k ? ", " : "", (long long)shape[k]);
 	snprintf(text, sizeof(text), "{'descr': '%s', 'fortran_order': False, 'shape': (%s%s), }", types[i].descr, dims,

@@ -145,12 +145,14 @@ report(const struct book *b, const struct tally *t)
 		if (!b->entry[i].used && missing++ < 3)
 			warn("'%.*s' of the index has no features yet", (int)b->entry[i].len, b->entry[i].path);
 	if (t->absent > 3)
-		warn("%llu %s not in the index and now unlabelled", (unsigned long long)t->absent, ADDS_PLURAL(t->absent, "picture is", "pictures are"));
+		warn("%llu %s not in the index and now unlabelled", (unsigned long long)t->absent,
+		     ADDS_PLURAL(t->absent, "picture is", "pictures are"));
 	if (t->changed > 3)
 		warn("%llu %s features were computed", (unsigned long long)t->changed,
 		     ADDS_PLURAL(t->changed, "picture has changed since its", "pictures have changed since their"));
 	if (missing > 3)
-		warn("%zu %s of the index %s no features yet: adds-pyramid computes them", missing, ADDS_PLURAL(missing, "picture", "pictures"),
+		warn("%zu %s of the index %s no features yet: adds-pyramid computes them", missing,
+		     ADDS_PLURAL(missing, "picture", "pictures"),
 		     ADDS_PLURAL(missing, "has", "have"));
 }
 

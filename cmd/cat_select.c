@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * cat_select.c - records of several files in order, those that were asked for */
+#include <errno.h>
 #include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,7 +109,9 @@ close_file(struct cat_source *s)
 	if (end && !s->end) {
 		s->end = cat_need_ptr(adds_message_copy(end, &cat_err));
 	} else if (end) {
-		note_provenance(s, cJSON_GetObjectItemCaseSensitive(adds_message_meta_const(adds_reader_header(s->r)), "provenance"));
+		note_provenance(s, cJSON_GetObjectItemCaseSensitive(
+					   adds_message_meta_const(adds_reader_header(s->r)),
+					   "provenance"));
 		list = cJSON_GetObjectItemCaseSensitive(adds_message_meta_const(end), "joined");
 		cJSON_ArrayForEach(item, list)
 			note_provenance(s, item);
@@ -133,29 +136,36 @@ cat_next_file(struct cat_source *s)
 	return 1;
 }
 
-static int
-rows_slice(const char *rows, long long v[3])
+/* what --rows chooses: a slice, or the numbers of a file, sorted, and the SHA-256 of its bytes */
+static struct {
+	int is_slice;
+	unsigned long long slice[3]; /* from, up to, step */
+	uint64_t *row;
+	size_t n;
+	char hash[65];
+} chosen;
+
+/* A:B:C, each of which may be left out */
+static void
+slice_read(const char *text)
 {
+	const char *p = text;
 	char *end;
 	int k;
 
-	if (!strchr(rows, ':') || rows[strspn(rows, "0123456789:")])
-		return 0;
-	v[0] = 0;
-	v[1] = INT64_MAX;
-	v[2] = 1;
-	for (k = 0; k < 3; k++) {
-		if (*rows && *rows != ':') {
-			v[k] = strtoll(rows, &end, 10);
-			rows = end;
+	chosen.is_slice = 1;
+	chosen.slice[1] = UINT64_MAX;
+	chosen.slice[2] = 1;
+	errno = 0;
+	for (k = 0; k < 3 && *p; k++) {
+		if (*p != ':') {
+			chosen.slice[k] = strtoull(p, &end, 10);
+			p = end;
 		}
-		if (*rows != ':')
-			break;
-		rows++;
+		p += k < 2 && *p == ':';
 	}
-	if (v[2] < 1)
-		usage("--rows: the step must be 1 or more");
-	return 1;
+	if (*p || errno || !chosen.slice[2])
+		usage("--rows: '%s' is not like 10:20 or ::5: whole numbers, from, up to and step", text);
 }
 
 static int
@@ -166,58 +176,55 @@ by_number(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* of --rows FILE, once it was read: its numbers, sorted, and the SHA-256 of its bytes */
-static struct {
-	const char *path;
-	uint64_t *row;
-	size_t n;
-	char hash[65];
-} listed;
-
 static void
-rows_read(const char *path)
+list_read(const char *path)
 {
 	size_t len, cap = 0;
 	char *text, *p, *end;
 
-	if (listed.path == path)
-		return;
-	listed.path = path;
 	p = text = cat_need_ptr(adds_read_file(path, (size_t)1 << 30, &len, &cat_err));
-	adds_sha256_hex(listed.hash, text, len);
+	adds_sha256_hex(chosen.hash, text, len);
 	while (*(p += strspn(p, " \t\r\n"))) {
-		if (listed.n == cap && !(listed.row = realloc(listed.row, (cap = cap ? 2 * cap : 1024) * sizeof(*listed.row))))
+		if (chosen.n == cap && !(chosen.row = realloc(chosen.row, (cap = cap ? 2 * cap : 1024) * sizeof(*chosen.row))))
 			die("out of memory");
-		listed.row[listed.n] = strtoull(p, &end, 10);
+		chosen.row[chosen.n] = strtoull(p, &end, 10);
 		if (end == p || *p == '-')
 			die("%s: byte %zu: a row number was expected", path, (size_t)(p - text));
-		listed.n++;
+		chosen.n++;
 		p = end;
 	}
 	free(text);
-	if (listed.n)
-		qsort(listed.row, listed.n, sizeof(*listed.row), by_number);
+	if (chosen.n)
+		qsort(chosen.row, chosen.n, sizeof(*chosen.row), by_number);
+}
+
+void
+cat_rows_open(const char *rows)
+{
+	if (strchr(rows, ':') && !rows[strspn(rows, "0123456789:")])
+		slice_read(rows);
+	else
+		list_read(rows);
 }
 
 int
 cat_row_chosen(const char *rows, uint64_t row)
 {
-	long long v[3];
+	const unsigned long long *v = chosen.slice;
 
 	if (!rows)
 		return 1;
-	if (rows_slice(rows, v))
-		return (long long)row >= v[0] && (long long)row < v[1] && ((long long)row - v[0]) % v[2] == 0;
-	rows_read(rows);
-	return listed.n && bsearch(&row, listed.row, listed.n, sizeof(row), by_number) != NULL;
+	if (chosen.is_slice)
+		return row >= v[0] && row < v[1] && (row - v[0]) % v[2] == 0;
+	return chosen.n && bsearch(&row, chosen.row, chosen.n, sizeof(row), by_number) != NULL;
 }
 
 void
 cat_rows_check(const char *rows, uint64_t total)
 {
-	if (listed.n && listed.row[listed.n - 1] >= total)
-		die("%s: there is no row %llu: there are %llu, counted from 0", rows, (unsigned long long)listed.row[listed.n - 1],
-		    (unsigned long long)total);
+	if (chosen.n && chosen.row[chosen.n - 1] >= total)
+		die("%s: there is no row %llu: there are %llu, counted from 0", rows,
+		    (unsigned long long)chosen.row[chosen.n - 1], (unsigned long long)total);
 }
 
 static int
@@ -300,7 +307,6 @@ cJSON *
 cat_choice(const struct cat_options *o)
 {
 	static const char *const kinds[] = { "picture", "label", "error", "other" };
-	long long slice[3];
 	cJSON *choice;
 
 	if (!cat_selective(o))
@@ -310,13 +316,10 @@ cat_choice(const struct cat_options *o)
 		cJSON_AddNumberToObject(choice, "head", (double)o->head);
 	if (o->paths.n)
 		cJSON_AddItemToObject(choice, "path", cJSON_CreateStringArray(o->paths.item, (int)o->paths.n));
-	if (o->rows && rows_slice(o->rows, slice)) {
-		cJSON_AddStringToObject(choice, "rows", o->rows);
-	} else if (o->rows) {
-		rows_read(o->rows);
-		cJSON_AddStringToObject(choice, "rows", "a list");
-		cJSON_AddStringToObject(choice, "rows_sha256", listed.hash);
-	}
+	if (o->rows)
+		cJSON_AddStringToObject(choice, "rows", chosen.is_slice ? o->rows : "a list");
+	if (o->rows && !chosen.is_slice)
+		cJSON_AddStringToObject(choice, "rows_sha256", chosen.hash);
 	if (o->only)
 		cJSON_AddStringToObject(choice, "only", kinds[o->only - 1]);
 	return choice;

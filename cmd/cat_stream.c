@@ -43,7 +43,7 @@ verify_records(struct adds_reader *r)
 
 	free(cat_labels(adds_reader_header(r), &labels));
 	while ((rc = adds_reader_read(r, &m, &cat_err)) > 0)
-		if ((rc = adds_record_parse(&rec, m, (int64_t)labels, &cat_err)) < 0)
+		if (adds_record_parse(&rec, m, (int64_t)labels, &cat_err) < 0)
 			return adds_fail_in(&cat_err, "%s: record %llu", adds_reader_name(r),
 			                    (unsigned long long)adds_reader_records(r) - 1);
 	return rc;
@@ -56,18 +56,19 @@ verify(const char *path)
 	struct adds_reader *r = adds_reader_open(cmd_input(path), NULL, &cat_err);
 	const char *kind;
 	double records, errors;
-	int rc = -1, table;
+	int table;
 
-	if (!r || (rc = verify_records(r)) < 0 || (rc = table = adds_reader_check_table(r, &cat_err)) < 0) {
-		warn("%s", cat_err.msg);
+	if (!r || verify_records(r) < 0 || (table = adds_reader_check_table(r, &cat_err)) < 0) {
+		fault("%s", cat_err.msg);
 		adds_reader_close(r);
 		return -1;
 	}
 	kind = adds_message_string(adds_reader_header(r), "kind");
 	records = adds_message_number(adds_reader_end(r), "records", 0);
 	errors = adds_message_number(adds_reader_end(r), "errors", 0);
-	printf("%s: %s, %.0f %s, %.0f %s: sound, %s\n", adds_reader_name(r), kind, records, ADDS_PLURAL(records, "record", "records"),
-	       errors, ADDS_PLURAL(errors, "error", "errors"), tables[table]);
+	printf("%s: %s, %.0f %s, %.0f %s: sound, %s\n", adds_reader_name(r), kind, records,
+	       ADDS_PLURAL(records, "record", "records"), errors,
+	       ADDS_PLURAL(errors, "error", "errors"), tables[table]);
 	cmd_warn_lines(adds_reader_warnings(r));
 	adds_reader_close(r);
 	return 0;
@@ -121,5 +122,6 @@ cat_salvage(const char *file, const struct cat_options *o)
 		     (unsigned long long)what.records, (unsigned long long)what.broken, (unsigned long long)what.lost,
 		     what.ended ? "" : "; the end record is missing");
 	else
-		say("%s: %llu %s, nothing is broken", file, (unsigned long long)what.records, ADDS_PLURAL(what.records, "record", "records"));
+		say("%s: %llu %s, nothing is broken", file, (unsigned long long)what.records,
+		    ADDS_PLURAL(what.records, "record", "records"));
 }

@@ -127,6 +127,18 @@ die(const char *fmt, ...)
 }
 
 void
+fault(const char *fmt, ...)
+{
+	va_list ap;
+
+	if (cmd_quiet > 1)
+		return;
+	va_start(ap, fmt);
+	message(fmt, ap);
+	va_end(ap);
+}
+
+void
 usage(const char *fmt, ...)
 {
 	va_list ap;

@@ -36,6 +36,13 @@ int cmd_parse(int argc, char **argv, const struct opt *opts, const char *synopsi
 /* The option of this long name, in the table that was parsed, which must have it. */
 const struct opt *cmd_option(const char *name);
 
+/* The number that is the whole of an option's value, within lo and hi; else wrong usage of the option of this long name. */
+long long cmd_whole(const char *option, const char *text, double lo, double hi);
+double cmd_number(const char *option, const char *text, double lo, double hi);
+
+/* strtod, for values that are more than a number: *end is text where it begins with white space, hexadecimal or a word. */
+double cmd_strtod(const char *text, char **end);
+
 /* Did it stand on the command line? */
 int cmd_given(const char *name);
 
@@ -43,8 +50,10 @@ int cmd_given(const char *name);
  * follows the name in the sentence. For options that would have no effect. */
 void cmd_refuse(const char *names, const char *why);
 
-/* "name: text" on stderr; die ends with CMD_FAILED, usage with CMD_USAGE and a hint at --help. */
+/* "name: text" on stderr; die ends with CMD_FAILED, usage with CMD_USAGE and a hint at --help; fault is an error after which
+ * the program goes on, and which its status tells at the end: unlike a warning it is told with -q. */
 __attribute__((format(printf, 1, 2), noreturn)) void die(const char *fmt, ...);
+__attribute__((format(printf, 1, 2))) void fault(const char *fmt, ...);
 __attribute__((format(printf, 1, 2), noreturn)) void usage(const char *fmt, ...);
 __attribute__((format(printf, 1, 2))) void warn(const char *fmt, ...);
 __attribute__((format(printf, 1, 2))) void say(const char *fmt, ...); /* only with -v */
@@ -63,7 +72,8 @@ void cmd_device(const char *name);
 /* The model that -m names, else ADDS_MODEL; without either, wrong usage. */
 const char *cmd_model(const char *given);
 
-/* A progress line on stderr: only if stderr is a terminal and stdout no pipe, at most every 160 ms; cleared before any message. */
+/* A progress line on stderr: only if stderr is a terminal and stdout no pipe, at most every 160 ms;
+ * cleared before any message. */
 __attribute__((format(printf, 1, 2))) void cmd_progress(const char *fmt, ...);
 void cmd_progress_end(void);
 

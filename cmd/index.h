@@ -19,7 +19,8 @@ struct index_bytes {
 	size_t len, room;
 };
 
-/* A whole file into b: 1, or 0 where there is none (with may_miss, else an error), or a negative code; one of limit bytes or more is refused. */
+/* A whole file into b: 1, or 0 where there is none (with may_miss, else an error), or a negative
+ * code; one of limit bytes or more is refused. */
 int index_read(struct index_bytes *b, const char *path, size_t limit, int may_miss, struct adds_error *err);
 
 /* ---- index_find.c: pictures by name ---- */
@@ -128,7 +129,9 @@ void index_labeller_init(struct index_labeller *r, const struct index_labels *l,
 void index_labeller_release(struct index_labeller *r);
 
 /* Notes which entries of tables speak of the picture; the first table that does decides: its entry, or NULL. From any thread. */
-const struct adds_table_entry *index_entry(const struct index_labels *l, const struct index_picture *p, const struct adds_table **t);
+const struct adds_table_entry *index_entry(const struct index_labels *l,
+                                           const struct index_picture *p,
+                                           const struct adds_table **t);
 
 /* At the end, when all pictures have been looked up: warns of tables, or entries, that speak of none. */
 void index_report_tables(const struct index_labels *l, const struct index_pictures *p);

@@ -211,7 +211,7 @@ static int
 lists(const struct listing *l, size_t i, const char *name, size_t stem, const char *extension)
 {
 	const size_t len = stem + strlen(extension);
-	size_t lo = 0, hi = l->n, step = 1;
+	size_t lo = 0, hi, step = 1;
 	char want[512];
 	int order;
 

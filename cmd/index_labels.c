@@ -264,9 +264,10 @@ read_statement(struct index_labeller *r, const char *path, int json, struct adds
 	if ((rc = adds_statement_json(&r->statement, &r->reader, path, r->text.p, r->text.len, err)) < 0)
 		return rc;
 	if (r->statement.has_vector && !r->l->base)
-		return adds_fail(err, ADDS_EFORMAT,
-		                 "'%s' $.encoded_labels needs the vocabulary it was made for: put %s into the folder, or use --tags",
-		                 path, TAGS);
+		return adds_fail(
+			err, ADDS_EFORMAT,
+			"'%s' $.encoded_labels needs the vocabulary it was made for: put %s into the folder, or use --tags",
+			path, TAGS);
 	return 0;
 }
 

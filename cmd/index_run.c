@@ -193,7 +193,9 @@ add_picture(struct maker *m, struct block *b, size_t i, struct adds_error *err)
 		pass_over(run, p);
 		return fail(b, p, "read", run->stop_pictures, err);
 	}
-	rc = run->kept ? index_recall(run->kept, b->number * m->pool->per_block + i, &m->recalled, err) : index_label(&m->labeller, p, err);
+	rc = run->kept ? index_recall(run->kept, b->number * m->pool->per_block + i, &m->recalled,
+	                              err)
+	               : index_label(&m->labeller, p, err);
 	if (rc < 0)
 		return fail(b, p, "label", run->stop_labels, err);
 	if (rc == 0 && run->require_labels)

@@ -71,39 +71,49 @@ help(const struct opt *opts, const char *summary)
 
 /* strtoll and strtod would skip white space, and take hexadecimal or words */
 static int
-starts_a_number(const char *arg)
+starts_a_number(const char *text)
 {
-	arg += *arg == '-' || *arg == '+';
-	return (*arg >= '0' && *arg <= '9' && arg[1] != 'x' && arg[1] != 'X') ||
-	       (*arg == '.' && arg[1] >= '0' && arg[1] <= '9');
+	text += *text == '-' || *text == '+';
+	return (*text >= '0' && *text <= '9' && text[1] != 'x' && text[1] != 'X') ||
+	       (*text == '.' && text[1] >= '0' && text[1] <= '9');
 }
 
-static void
-set_int(const struct opt *o, const char *arg)
+double
+cmd_strtod(const char *text, char **end)
+{
+	const double x = strtod(text, end);
+
+	if (!starts_a_number(text) || !isfinite(x))
+		*end = (char *)(uintptr_t)text;
+	return x;
+}
+
+long long
+cmd_whole(const char *option, const char *text, double lo, double hi)
 {
 	char *end;
 	long long x;
 
 	errno = 0;
-	x = strtoll(arg, &end, 10);
-	if (!starts_a_number(arg) || *end)
-		usage("--%s: '%s' is not a whole number", o->name, arg);
-	if (errno || (double)x < o->lo || (double)x > o->hi)
-		usage("--%s: '%s' is not within %.0f and %.0f", o->name, arg, o->lo, o->hi);
-	*(long long *)o->to = x;
+	x = strtoll(text, &end, 10);
+	if (!starts_a_number(text) || *end)
+		usage("--%s: '%s' is not a whole number", option, text);
+	if (errno || (double)x < lo || (double)x > hi)
+		usage("--%s: '%s' is not within %.0f and %.0f", option, text, lo, hi);
+	return x;
 }
 
-static void
-set_num(const struct opt *o, const char *arg)
+double
+cmd_number(const char *option, const char *text, double lo, double hi)
 {
 	char *end;
-	const double x = strtod(arg, &end);
+	const double x = cmd_strtod(text, &end);
 
-	if (!starts_a_number(arg) || end == arg || *end || !isfinite(x))
-		usage("--%s: '%s' is not a number", o->name, arg);
-	if (x < o->lo || x > o->hi)
-		usage("--%s: '%s' is not within %g and %g", o->name, arg, o->lo, o->hi);
-	*(double *)o->to = x;
+	if (end == text || *end)
+		usage("--%s: '%s' is not a number", option, text);
+	if (x < lo || x > hi)
+		usage("--%s: '%s' is not within %g and %g", option, text, lo, hi);
+	return x;
 }
 
 static void
@@ -147,10 +157,10 @@ set(const struct opt *o, const char *arg)
 		++*(int *)o->to;
 		break;
 	case OPT_K_INT:
-		set_int(o, arg);
+		*(long long *)o->to = cmd_whole(o->name, arg, o->lo, o->hi);
 		break;
 	case OPT_K_NUM:
-		set_num(o, arg);
+		*(double *)o->to = cmd_number(o->name, arg, o->lo, o->hi);
 		break;
 	case OPT_K_STR:
 		if (!*arg)

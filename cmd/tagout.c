@@ -235,8 +235,8 @@ end_exiftool(struct tagout *t)
 	fputs(t->pictures ? "\n]\n" : "[]\n", t->f);
 	if (!t->unnamed)
 		return;
-	warn("%zu %s no UTF-8, which JSON needs, and left out, the first: '%s'", t->unnamed,
-	     ADDS_PLURAL(t->unnamed, "path is", "paths are"), t->first_unnamed);
+	fault("%zu %s no UTF-8, which JSON needs, and left out, the first: '%s'", t->unnamed,
+	      ADDS_PLURAL(t->unnamed, "path is", "paths are"), t->first_unnamed);
 	t->kept = 1;
 }
 
@@ -261,8 +261,9 @@ sidecar_name(char out[PATH_MAX], const struct tagout *t, const struct adds_recor
 static void
 put_txt(struct tagout *t, const struct adds_record *rec, const int32_t *rows, int64_t n)
 {
-	const enum adds_sidecar_clash clash = t->options.append ? ADDS_SIDECAR_APPEND : t->options.overwrite ? ADDS_SIDECAR_REPLACE
-	                                                                                                     : ADDS_SIDECAR_KEEP;
+	const enum adds_sidecar_clash clash = t->options.append      ? ADDS_SIDECAR_APPEND
+	                                      : t->options.overwrite ? ADDS_SIDECAR_REPLACE
+	                                                             : ADDS_SIDECAR_KEEP;
 	char name[PATH_MAX], picture[PATH_MAX];
 	int64_t i;
 	int rc;
@@ -273,7 +274,7 @@ put_txt(struct tagout *t, const struct adds_record *rec, const int32_t *rows, in
 	snprintf(picture, sizeof(picture), "%.*s", (int)rec->path_len, rec->path);
 	rc = adds_sidecars_write(t->sidecars, name, picture, t->tag, (size_t)n, t->options.separator, clash, &err);
 	if (rc == ADDS_EMISMATCH) {
-		warn("%s", err.msg);
+		fault("%s", err.msg);
 		t->kept = 1;
 	} else if (rc < 0)
 		die("%s", err.msg);

@@ -31,8 +31,10 @@ vocabulary(const char *path, struct adds_error *err)
 	if (!r)
 		return NULL;
 	if (!adds_message_tensor(adds_reader_header(r), "labels"))
-		adds_fail(err, ADDS_EMISMATCH, "%s: its pictures have no labels: index them with label files, or attach an index with 'adds-cat --relabel'",
-		          adds_reader_name(r));
+		adds_fail(
+			err, ADDS_EMISMATCH,
+			"%s: its pictures have no labels: index them with label files, or attach an index with 'adds-cat --relabel'",
+			adds_reader_name(r));
 	else if (!(v = adds_vocab_from_header(adds_reader_header(r), err)))
 		adds_fail_in(err, "%s", adds_reader_name(r));
 	adds_reader_close(r);
@@ -50,7 +52,9 @@ write_labels(const char *path, const struct adds_vocab *v, struct adds_clip *m, 
 	int rc = -1;
 	size_t i;
 
-	if (!w || adds_prompts_make(&p, v, NULL, NULL, err) < 0 || adds_provenance_add(header, "adds-train", NULL, err) < 0 || adds_writer_header(w, header, err) < 0)
+	if (!w || adds_prompts_make(&p, v, NULL, NULL, err) < 0 ||
+	    adds_provenance_add(header, "adds-train", NULL, err) < 0 ||
+	    adds_writer_header(w, header, err) < 0)
 		goto out;
 	for (i = 0; i < adds_vocab_size(v); i++) {
 		const char *name = adds_vocab_name(v, i);
@@ -82,13 +86,16 @@ encode(const struct adds_vocab *v, const char *model, const char *to, struct bac
 	size_t truncated = 0;
 	int rc = -1;
 
+	if (m && adds_clip_assumed(m))
+		warn("%s (options of adds-encode-text)", adds_clip_assumed(m));
 	if (m) {
 		embedding = cmd_alloc(adds_vocab_size(v), (size_t)adds_clip_config(m)->E * sizeof(*embedding));
 		if ((rc = adds_labels_embed(embedding, m, v, NULL, &truncated, err)) == 0)
 			rc = write_labels(to, v, m, embedding, err);
 	}
 	if (truncated)
-		warn("%zu %s longer than the model's context and cut", truncated, ADDS_PLURAL(truncated, "prompt was", "prompts were"));
+		warn("%zu %s longer than the model's context and cut", truncated,
+		     ADDS_PLURAL(truncated, "prompt was", "prompts were"));
 	free(embedding);
 	adds_clip_free(m);
 	return rc < 0 ? err->code : 0;

@@ -30,9 +30,14 @@ is_regular(const char *path)
 	return strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
+/* kinds of stream that it may be, as a bit mask; 0: it is a list of names */
 static void
-check_readable(const char *path)
+check_readable(const char *path, unsigned kinds)
 {
+	struct adds_error err;
+
+	if ((kinds ? adds_refuse_folder_for(path, kinds, &err) : adds_refuse_folder(path, "a list of names", NULL, &err)) < 0)
+		die("%s", err.msg);
 	if (strcmp(path, "-") == 0)
 		cmd_input(path);
 	else if (access(path, R_OK) < 0)
@@ -45,14 +50,14 @@ train_check_input(const struct train_args *a)
 	if (a->resume)
 		return;
 	if (a->labels)
-		check_readable(a->labels);
+		check_readable(a->labels, 1u << ADDS_KIND_LABELS);
 	else
 		train_check_model(a);
-	check_readable(a->input);
+	check_readable(a->input, 1u << ADDS_KIND_FEATURES);
 	if (a->val)
-		check_readable(a->val);
+		check_readable(a->val, 1u << ADDS_KIND_FEATURES);
 	if (a->holdout)
-		check_readable(a->holdout);
+		check_readable(a->holdout, 0);
 }
 
 static char *
@@ -121,7 +126,9 @@ read_holdout(struct train_input *in, const struct train_args *a, const cJSON *co
 		return;
 	if (!(in->holdout = adds_vocab_new()))
 		die("out of memory");
-	cJSON_ArrayForEach(name, names) if (!cJSON_IsString(name) || adds_vocab_add(in->holdout, name->valuestring, strlen(name->valuestring), &err) < 0)
+	cJSON_ArrayForEach(name, names) if (!cJSON_IsString(name) ||
+	                                    adds_vocab_add(in->holdout, name->valuestring,
+	                                                   strlen(name->valuestring), &err) < 0)
 		die("%s/config.json: /holdout holds something else than labels", run->dir);
 }
 
@@ -230,9 +237,12 @@ warn_about(const struct adds_dataset *d)
 	cmd_warn_lines(adds_reader_warnings(d->reader));
 	if (d->map.ignored)
 		warn("%s: %zu %s not in the label stream and ignored: %s%s", name, d->map.ignored,
-		     ADDS_PLURAL(d->map.ignored, "label of the pictures is", "labels of the pictures are"), d->map.first, d->map.ignored > 3 ? ", ..." : "");
+		     ADDS_PLURAL(d->map.ignored, "label of the pictures is",
+		                 "labels of the pictures are"),
+		     d->map.first, d->map.ignored > 3 ? ", ..." : "");
 	if (d->errors)
-		warn("%s: %llu %s could not be read: left out", name, (unsigned long long)d->errors, ADDS_PLURAL(d->errors, "picture", "pictures"));
+		warn("%s: %llu %s could not be read: left out", name, (unsigned long long)d->errors,
+		     ADDS_PLURAL(d->errors, "picture", "pictures"));
 	if (d->unlabelled)
 		warn("%s: %llu %s left out", name, (unsigned long long)d->unlabelled,
 		     ADDS_PLURAL(d->unlabelled, "picture without labels is", "pictures without labels are"));
@@ -282,12 +292,14 @@ warn_of_validation(const struct adds_dataset *train, const struct adds_dataset *
 	size_t i;
 
 	for (i = 0; i < sizeof(fields) / sizeof(*fields); i++) {
-		const cJSON *a = cJSON_GetObjectItemCaseSensitive(t, fields[i]), *b = cJSON_GetObjectItemCaseSensitive(v, fields[i]);
+		const cJSON *a = cJSON_GetObjectItemCaseSensitive(t, fields[i]),
+			    *b = cJSON_GetObjectItemCaseSensitive(v, fields[i]);
 		char *x = a ? adds_json_print(a) : NULL, *y = b ? adds_json_print(b) : NULL;
 
 		if (!a != !b || (a && !cJSON_Compare(a, b, 1)))
-			warn("%s: '%s' is %.200s, but %.200s in the features that train", adds_reader_name(val->reader), fields[i],
-			     y ? y : "absent", x ? x : "absent");
+			warn("%s: '%s' is %.200s, but %.200s in the features that train",
+			     adds_reader_name(val->reader), fields[i], y ? y : "absent",
+			     x ? x : "absent");
 		free(x);
 		free(y);
 	}
@@ -316,9 +328,10 @@ split(struct train_input *in, const struct train_args *a, struct adds_run *run, 
 	else if (in->val && in->nval == 0)
 		rc = adds_fail(&err, ADDS_EMISMATCH, "%s: no labelled picture to validate on", adds_reader_name(in->val->reader));
 	else if (in->nval == 0 && a->val_split > 0)
-		rc = adds_fail(&err, ADDS_EMISMATCH,
-		               "none of the %lld labelled pictures validates: give --val FILE, or a larger --val-split (0: no validation)",
-		               (long long)in->train->n);
+		rc = adds_fail(
+			&err, ADDS_EMISMATCH,
+			"none of the %lld labelled pictures validates: give --val FILE, or a larger --val-split (0: no validation)",
+			(long long)in->train->n);
 	train_agree(ranks, run, rc, &err);
 }
 

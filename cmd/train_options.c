@@ -187,8 +187,8 @@ static void
 check_method(void)
 {
 	static const char decoder[] = "layers heads ff dropout init prior no-prior prior-scale prior-bias no-visual-update "
-	                              "loss gamma-pos gamma-neg asl-clip full-gradient label-budget "
-	                              "recipe epochs lr head-lr weight-decay schedule warmup clip-norm ema keep-every";
+				      "loss gamma-pos gamma-neg asl-clip full-gradient label-budget "
+				      "recipe epochs lr head-lr weight-decay schedule warmup clip-norm ema keep-every";
 
 	if (a.method == ADDS_METHOD_RIDGE)
 		cmd_refuse(decoder, "is about the decoder: --method ridge has none");
@@ -208,8 +208,9 @@ train_parse(struct train_args *args, int argc, char **argv, int ranks)
 	int i;
 
 	set_defaults();
-	i = cmd_parse(argc, argv, table, "[-qv] [options] [FILE]",
-	              "Learns labels from the features in FILE (or standard input): a closed-form ridge, the dual-modal decoder, their blend.");
+	i = cmd_parse(
+		argc, argv, table, "[-qv] [options] [FILE]",
+		"Learns labels from the features in FILE (or standard input): a closed-form ridge, the dual-modal decoder, their blend.");
 	if (argc - i > 1)
 		usage("one feature stream, not %d (join them with cat)", argc - i);
 	if (i < argc)

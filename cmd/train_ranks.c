@@ -75,7 +75,7 @@ train_ready(struct adds_ranks *r)
 void
 train_agree(struct adds_ranks *r, struct adds_run *run, int rc, struct adds_error *err)
 {
-	if ((rc = adds_ranks_agree(r, rc, NULL, err)) == 0)
+	if (adds_ranks_agree(r, rc, NULL, err) == 0)
 		return;
 	if (r->failed >= 0 && r->failed != r->rank)
 		cmd_quiet = 2; /* the rank that failed says why */

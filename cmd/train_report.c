@@ -39,7 +39,8 @@ show_epoch(void *to, const struct adds_measures *m)
 {
 	(void)to;
 	if (m->epoch == 0)
-		say("epoch 0 is zero-shot: mAP %.4f over %lld %s", m->map, (long long)m->measured, ADDS_PLURAL(m->measured, "label", "labels"));
+		say("epoch 0 is zero-shot: mAP %.4f over %lld %s", m->map, (long long)m->measured,
+		    ADDS_PLURAL(m->measured, "label", "labels"));
 	else if (m->measured)
 		say("epoch %lld: loss %.4g, mAP %.4f", (long long)m->epoch, m->loss, m->map);
 	else
@@ -231,8 +232,9 @@ print_table(const struct adds_trainer *t, const struct summary *s)
 	}
 	if (s->blend.there)
 		print_row("blend", &s->blend);
-	fprintf(stderr, "over %lld %s; %lld %s trained, on %lld %s\n", (long long)t->nval, ADDS_PLURAL(t->nval, "picture", "pictures"),
-	        (long long)t->ntrained, ADDS_PLURAL(t->ntrained, "label", "labels"), (long long)t->ntrain,
+	fprintf(stderr, "over %lld %s; %lld %s trained, on %lld %s\n", (long long)t->nval,
+	        ADDS_PLURAL(t->nval, "picture", "pictures"), (long long)t->ntrained,
+	        ADDS_PLURAL(t->ntrained, "label", "labels"), (long long)t->ntrain,
 	        ADDS_PLURAL(t->ntrain, "picture", "pictures"));
 }
 
@@ -263,8 +265,9 @@ train_report(const struct adds_trainer *t, const struct adds_run *run, const cha
 	if (cmd_quiet)
 		return;
 	if (t->nval == 0 || isnan(s.zero.map)) {
-		fprintf(stderr, "trained %lld %s on %lld %s, none measured: %s/%s\n", (long long)t->ntrained,
-		        ADDS_PLURAL(t->ntrained, "label", "labels"), (long long)t->ntrain, ADDS_PLURAL(t->ntrain, "picture", "pictures"), name,
+		fprintf(stderr, "trained %lld %s on %lld %s, none measured: %s/%s\n",
+		        (long long)t->ntrained, ADDS_PLURAL(t->ntrained, "label", "labels"),
+		        (long long)t->ntrain, ADDS_PLURAL(t->ntrain, "picture", "pictures"), name,
 		        *s.chosen ? "best.safetensors" : "final.safetensors");
 		if (!*s.chosen)
 			return;

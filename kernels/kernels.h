@@ -76,7 +76,9 @@ mat_of(void *p, enum dtype t, int64_t rows, int64_t cols)
 static inline size_t
 dtype_size(enum dtype t)
 {
-	return t == DT_F64 ? 8 : t == DT_F32 || t == DT_I32 ? 4 : t == DT_BF16 || t == DT_F16 ? 2 : 1;
+	return t == DT_F64 ? 8 : t == DT_F32 || t == DT_I32 ? 4
+	                 : t == DT_BF16 || t == DT_F16      ? 2
+	                                                    : 1;
 }
 
 /* rows r0 … r0+rows-1, columns c0 … c0+cols-1 of m */
@@ -134,27 +136,30 @@ struct adamw_args {
 
 /* how a picture's rows were weighed: one entry an output index, see resize */
 struct resample_plan {
-	int in, out;      /* full size of this dimension before and after */
-	int first, count; /* the window of outputs that is computed */
-	int taps;         /* row length of weight */
+	int in, out;           /* full size of this dimension before and after */
+	int first, count;      /* the window of outputs that is computed */
+	int taps;              /* row length of weight */
 	const int32_t *lo;     /* host [count]: first input index */
 	const int32_t *n;      /* host [count]: number of inputs */
 	const int32_t *weight; /* host [count][taps]: 22-bit fixed point */
 };
 
 struct backend;
-struct packed;    /* a weight matrix, prepared for linear */
+struct packed; /* a weight matrix, prepared for linear */
 
 /* what becomes of a weight's array as soon as products read copies alone */
 enum spare {
-	SPARE_PAGES, /* it lies in a file mapped for reading: the system takes its pages back, and reads them again where they are touched */
-	SPARE_ARRAY, /* it came from malloc and is the weight's: freed, with the weight at the latest */
+	SPARE_PAGES, /* it lies in a file mapped for reading: the system takes its pages back, and
+	                reads them again where they are touched */
+	SPARE_ARRAY, /* it came from malloc and is the weight's: freed, with the weight at the
+	                latest */
 };
 
 struct recording; /* of calls, see replay */
 
 #define BACKEND_MARKS 8
 
+/* clang-format off */
 struct backend_ops {
 	const char *name; /* "cpu", "cuda" */
 	void (*close)(struct backend *b); /* frees everything; see backend_close */
@@ -296,16 +301,17 @@ struct backend_ops {
 	int (*adamw)(struct backend *b, float *w, const float *g, float *m, float *v, float *e,
 	             const struct adamw_group *groups, int64_t n, const struct adamw_args *args, struct adds_error *err);
 };
+/* clang-format on */
 
 /* An open device. threads: CPU threads that compute may use, ≥ 1. */
 struct backend {
 	const struct backend_ops *ops;
 	int threads;
-	int bf16, int8;       /* 1: products of that precision run in it; else they run in f32 (asked with backend_precision) */
-	char device[64];      /* what it is, for -v: "cpu, 2 threads, AVX2" */
-	size_t packed_bytes;  /* copies of weights made for products, beside those used in place */
-	size_t memory;        /* bytes of memory of its own that were free when it was opened; 0: it works in the host's */
-	void *state;          /* the backend's own */
+	int bf16, int8;      /* 1: products of that precision run in it; else they run in f32 (asked with backend_precision) */
+	char device[64];     /* what it is, for -v: "cpu, 2 threads, AVX2" */
+	size_t packed_bytes; /* copies of weights made for products, beside those used in place */
+	size_t memory;       /* bytes of memory of its own that were free when it was opened; 0: it works in the host's */
+	void *state;         /* the backend's own */
 };
 
 /* device: "auto", "cpu", "cuda", "cuda:N". threads 0: all cores. NULL on failure. "auto" takes CUDA when there is a GPU and the

@@ -40,7 +40,8 @@ pixels_of(const struct resampler *r, int q, int *last)
 	return (int)(from / r->channels);
 }
 
-/* the first input pixel of a quad, and its taps; of a quad that needs none: one that may be read, and one tap (its weight is 0) */
+/* the first input pixel of a quad, and its taps; of a quad that needs none: one that may be read,
+ * and one tap (its weight is 0) */
 static int
 base_of(const struct resampler *r, int q, int *taps)
 {
@@ -220,7 +221,8 @@ plain_horizontal(const struct resampler *r, int16_t *pairs, size_t ldp, const ui
 
 				for (j = 0; j < p->n[i]; j++)
 					sum += x[at + j * r->channels + c] * w[j];
-				pairs[(size_t)(row / 2) * ldp + 2 * (size_t)(i * r->channels + c) + (size_t)(row % 2)] = (int16_t)byte_of(sum);
+				pairs[(size_t)(row / 2) * ldp + 2 * (size_t)(i * r->channels + c) +
+				      (size_t)(row % 2)] = (int16_t)byte_of(sum);
 			}
 		}
 }

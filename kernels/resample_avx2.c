@@ -53,7 +53,8 @@ store_pairs(int16_t *to, size_t ldp, struct sums even, struct sums odd)
 
 /* one quad of eight rows */
 AVX2 static inline void
-eight_rows(int16_t *to, size_t ldp, const struct resample_quad *quad, const int16_t *w, const uint8_t *a, size_t ldx, ptrdiff_t step)
+eight_rows(int16_t *to, size_t ldp, const struct resample_quad *quad, const int16_t *w,
+           const uint8_t *a, size_t ldx, ptrdiff_t step)
 {
 	const __m256i cut = broadcast(quad->cut), start = broadcast(quad->start);
 	const uint8_t *b = a + 4 * ldx;
@@ -95,8 +96,10 @@ avx2_horizontal(const struct resampler *r, int16_t *pairs, size_t ldp, const uin
 AVX2 static inline __m256i
 bytes_of(struct sums a, struct sums b, struct sums c, struct sums d)
 {
-	const __m256i ab = _mm256_packs_epi32(_mm256_srai_epi32(whole(a), RESAMPLE_BITS), _mm256_srai_epi32(whole(b), RESAMPLE_BITS));
-	const __m256i cd = _mm256_packs_epi32(_mm256_srai_epi32(whole(c), RESAMPLE_BITS), _mm256_srai_epi32(whole(d), RESAMPLE_BITS));
+	const __m256i ab = _mm256_packs_epi32(_mm256_srai_epi32(whole(a), RESAMPLE_BITS),
+	                                      _mm256_srai_epi32(whole(b), RESAMPLE_BITS));
+	const __m256i cd = _mm256_packs_epi32(_mm256_srai_epi32(whole(c), RESAMPLE_BITS),
+	                                      _mm256_srai_epi32(whole(d), RESAMPLE_BITS));
 
 	return _mm256_permutevar8x32_epi32(_mm256_packus_epi16(ab, cd), _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
 }

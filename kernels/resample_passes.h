@@ -33,7 +33,8 @@ struct resample_down {
 };
 
 struct resample_passes {
-	/* RESAMPLE_ROWS input rows, ldx bytes apart, become half as many pairs of rows, ldp words apart. skip: bytes left out at their left. */
+	/* RESAMPLE_ROWS input rows, ldx bytes apart, become half as many pairs of rows, ldp words
+	 * apart. skip: bytes left out at their left. */
 	void (*horizontal)(const struct resampler *r, int16_t *pairs, size_t ldp, const uint8_t *x, size_t ldx, int32_t skip);
 	/* Output row i from its pairs. */
 	void (*vertical)(const struct resampler *r, uint8_t *y, int i, const int16_t *const *pairs);

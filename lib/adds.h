@@ -28,10 +28,10 @@ extern "C" {
 
 enum adds_code {
 	ADDS_OK = 0,
-	ADDS_EFORMAT = -1,   /* bytes that are not what they should be */
+	ADDS_EFORMAT = -1,    /* bytes that are not what they should be */
 	ADDS_ETRUNCATED = -2, /* a stream without its end record */
-	ADDS_EIO = -3,       /* the system said no */
-	ADDS_ELIMIT = -4,    /* larger than a limit allows */
+	ADDS_EIO = -3,        /* the system said no */
+	ADDS_ELIMIT = -4,     /* larger than a limit allows */
 	ADDS_ENOMEM = -5,
 	ADDS_EMISMATCH = -6, /* two inputs that do not belong together */
 	ADDS_EARG = -7,      /* a caller's mistake, or an option that cannot be */
@@ -114,9 +114,9 @@ size_t adds_message_tensors(const struct adds_message *m);
 /* ---- reading ---- */
 
 struct adds_limits {
-	size_t message;  /* bytes of one message [1 GiB] */
-	size_t json;     /* bytes of a message's safetensors header [1 MiB] */
-	int window_log;  /* of a zstd frame [27] */
+	size_t message; /* bytes of one message [1 GiB] */
+	size_t json;    /* bytes of a message's safetensors header [1 MiB] */
+	int window_log; /* of a zstd frame [27] */
 };
 
 struct adds_reader;

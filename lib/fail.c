@@ -54,7 +54,8 @@ adds_fail_errno(struct adds_error *err, const char *fmt, ...)
 	vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
 	va_end(ap);
 	n = strlen(err->msg);
-	snprintf(err->msg + n, sizeof(err->msg) - n, ": %s", strerror(reason));
+	snprintf(err->msg + n, sizeof(err->msg) - n, ": %s",
+	         reason == EISDIR ? "it is a folder: name a file in it" : strerror(reason));
 	clean(err->msg);
 	return ADDS_EIO;
 }

@@ -10,9 +10,13 @@
 #   SHARDS  parts, at least SLOTS   [4 * SLOTS: a slow part holds up less]
 #   INDEX   options of adds-index   [none], such as INDEX='--tags tags.json'
 #
-# Parts that are there and current are kept: started again after a failure, the
-# script does what is missing. Several machines: the same command on each with
-# ONLY='1 2 3' (shards of this machine), then once without on any of them.
+# What has been encoded is kept in OUT.cache, 16 GB of it at most (--cache and
+# --cache-size behind the pictures say otherwise): started again after a failure,
+# the script encodes what is missing, and a part that is current is left as it is
+# without a picture being opened. The folder may go at any time.
+#
+# Several machines: the same command on each with ONLY='1 2 3' (shards of this
+# machine), then once without on any of them.
 set -eu
 
 # one shard: this script again, started by parallel: --shard K SLOT OUT PICTURES option…
@@ -22,7 +26,7 @@ if [ "${1:-}" = --shard ]; then
 	[ "$DEVICE" = cpu ] || DEVICE=cuda:$((slot - 1))
 	# shellcheck disable=SC2086 # INDEX is a list of options
 	adds-index ${INDEX:-} --shard "$k/$SHARDS" "$pictures" |
-		adds-pyramid --device "$DEVICE" --threads "$THREADS" -o "$out.part-$k-of-$SHARDS" "$@"
+		adds-pyramid --device "$DEVICE" --threads "$THREADS" --cache "$out.cache" -o "$out.part-$k-of-$SHARDS" "$@"
 	exit
 fi
 

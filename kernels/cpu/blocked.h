@@ -32,7 +32,7 @@ struct blocked {
 /* all of B as panels: size in bytes, and the packing itself */
 size_t cpu_blocked_panel_bytes(const struct simd *s, int64_t n, int64_t k);
 void cpu_blocked_pack(const struct simd *s, float *panels, const void *b, enum dtype t, int64_t bi, int64_t bj, int64_t n,
-                  int64_t k, int threads);
+                      int64_t k, int threads);
 
 /* n independent products on so many threads */
 int cpu_blocked_run(const struct simd *s, const struct blocked *jobs, int64_t n, int threads, struct adds_error *err);

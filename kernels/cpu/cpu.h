@@ -53,7 +53,8 @@ ceil_div(int64_t a, int64_t b)
 	return (a + b - 1) / b;
 }
 
-/* Threads worth starting for work of so many elements: to wake one that sleeps, and to wait for it, takes some 10 microseconds. */
+/* Threads worth starting for work of so many elements: to wake one that sleeps, and to wait for it,
+ * takes some 10 microseconds. */
 static inline int
 cpu_threads(const struct backend *b, int64_t elements)
 {

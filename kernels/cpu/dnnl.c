@@ -348,7 +348,11 @@ run(struct products *p, const struct entry *e, void *c, const void *a, const voi
 	const struct product *w = &e->what;
 	const desc d[5] = { e->a, e->b, e->c, e->scratch, e->bias };
 	void *at[5] = { (void *)(uintptr_t)a, (void *)(uintptr_t)b, c, NULL, (void *)(uintptr_t)bias };
-	dnnl_exec_arg_t arg[5] = { { DNNL_ARG_SRC, NULL }, { DNNL_ARG_WEIGHTS, NULL }, { DNNL_ARG_DST, NULL }, { DNNL_ARG_SCRATCHPAD, NULL }, { DNNL_ARG_BIAS, NULL } };
+	dnnl_exec_arg_t arg[5] = { { DNNL_ARG_SRC, NULL },
+		                   { DNNL_ARG_WEIGHTS, NULL },
+		                   { DNNL_ARG_DST, NULL },
+		                   { DNNL_ARG_SCRATCHPAD, NULL },
+		                   { DNNL_ARG_BIAS, NULL } };
 	const int n = w->bias ? 5 : 4;
 	dnnl_status_t s = dnnl_success;
 	struct memory m;

@@ -13,7 +13,11 @@ patch_line(const struct simd *s, struct mat y, int64_t y0, const uint8_t *image,
 	for (px = 0; px < side / patch; px++)
 		for (c = 0; c < 3; c++)
 			for (i = 0; i < patch; i++) {
-				const uint8_t *p = image + ((size_t)(py * patch + i) * (size_t)side + (size_t)(px * patch)) * 3 + c;
+				const uint8_t *p = image +
+				                   ((size_t)(py * patch + i) * (size_t)side +
+				                    (size_t)(px * patch)) *
+				                           3 +
+				                   c;
 
 				for (j = 0; j < patch; j++)
 					line[j] = table[c * 256 + p[3 * j]];

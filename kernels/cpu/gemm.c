@@ -93,7 +93,7 @@ run_library(struct backend *b, const struct gemm_job *j, int threads, struct add
 		p.bias = whole(j) && j->bias;
 		p.act = whole(j) ? j->act : ACT_NONE;
 		rc = cpu_product_run(cpu_state(b)->products, &p, j->c.p, mat_at(j->a, j->ta ? k : 0, j->ta ? 0 : k),
-		                 mat_at(j->b, j->tb ? 0 : k, j->tb ? k : 0), j->bias, err);
+		                     mat_at(j->b, j->tb ? 0 : k, j->tb ? k : 0), j->bias, err);
 		if (rc < 0)
 			return rc;
 	}

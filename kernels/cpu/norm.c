@@ -51,8 +51,8 @@ cpu_layernorm(struct backend *b, struct mat y, struct mat sum, float *mean, floa
 }
 
 static void
-layernorm_backward_strip(const struct simd *simd, float *dw, float *dbias, struct mat dy, struct mat s, const float *mean, const float *rstd,
-                         int64_t c0, int64_t n)
+layernorm_backward_strip(const struct simd *simd, float *dw, float *dbias, struct mat dy,
+                         struct mat s, const float *mean, const float *rstd, int64_t c0, int64_t n)
 {
 	double tw[STRIP] = { 0 }, tb[STRIP] = { 0 };
 	int64_t r0, r, c;
@@ -92,7 +92,8 @@ cpu_layernorm_backward(struct backend *b, struct mat dx, float beta, float *dw, 
 	if (dx.p)
 #pragma omp parallel for num_threads(threads)
 		for (r = 0; r < dy.rows; r++)
-			simd->layernorm_backward(row_f32(dx, r), beta, row_f32(dy, r), row_f32(s, r), mean[r], rstd[r], w, dy.cols);
+			simd->layernorm_backward(row_f32(dx, r), beta, row_f32(dy, r),
+			                         row_f32(s, r), mean[r], rstd[r], w, dy.cols);
 	return 0;
 }
 

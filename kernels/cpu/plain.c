@@ -27,7 +27,7 @@ cpu_products_traits(void)
 
 int
 cpu_product_run(struct products *p, const struct product *w, void *c, const void *a, const void *b, const float *bias,
-            struct adds_error *err)
+                struct adds_error *err)
 {
 	(void)p;
 	(void)w;

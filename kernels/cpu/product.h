@@ -33,6 +33,6 @@ struct product_traits cpu_products_traits(void);
 
 /* Runs one product. Within a parallel region the caller has set OpenMP to one thread. */
 int cpu_product_run(struct products *p, const struct product *what, void *c, const void *a, const void *b,
-                const float *bias, struct adds_error *err);
+                    const float *bias, struct adds_error *err);
 
 #endif

@@ -103,7 +103,8 @@ struct simd {
 	void (*norm_sums)(float *dw, float *dbias, const float *dy, const float *s, float mean, float rstd, int64_t n);
 	/* kept are those whose words are at least least; the first has word offset of seed's sequence */
 	void (*dropout)(float *y, const float *x, uint32_t least, float scale, uint64_t seed, uint64_t offset, int64_t n);
-	void (*adamw)(float *w, const float *g, float *m, float *v, float *e, const struct adamw_step *s, int64_t n); /* e may be NULL */
+	void (*adamw)(float *w, const float *g, float *m, float *v, float *e,
+	              const struct adamw_step *s, int64_t n); /* e may be NULL */
 
 	/* ---- attention (head.c, head_backward.c); work: memory of a thread, so many bytes ---- */
 	size_t (*head_work)(void), (*head_backward_work)(void);

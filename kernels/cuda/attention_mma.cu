@@ -147,7 +147,10 @@ weigh(struct rows<W> &r, float score[BLOCKS][4], const struct attention &a, cons
 	for (j = 0; j < BLOCKS; j++)
 		for (i = 0; i < 4; i++) {
 			index_mma_c(lane, i, &row, &col);
-			score[j][i] = index_sees(a.causal, query + row, p.nq, key + 8 * j + col, p.nk) ? a.scale * score[j][i] : -INFINITY;
+			score[j][i] =
+				index_sees(a.causal, query + row, p.nq, key + 8 * j + col, p.nk)
+					? a.scale * score[j][i]
+					: -INFINITY;
 			most[i / 2] = fmaxf(most[i / 2], score[j][i]);
 		}
 	for (i = 0; i < 2; i++) {

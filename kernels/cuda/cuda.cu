@@ -138,16 +138,20 @@ look_for(int device, struct cudaDeviceProp *prop, struct adds_error *err)
 
 	if ((e = cudaGetDeviceCount(&n)) != cudaSuccess) {
 		cudaGetLastError();
-		return adds_fail(err, ADDS_EDEVICE, "no GPU can be used: cudaGetDeviceCount says '%s' (nvidia-smi shows whether there is a GPU with a driver)",
-		                 cudaGetErrorString(e));
+		return adds_fail(
+			err, ADDS_EDEVICE,
+			"no GPU can be used: cudaGetDeviceCount says '%s' (nvidia-smi shows whether there is a GPU with a driver)",
+			cudaGetErrorString(e));
 	}
 	if (device >= n)
 		return adds_fail(err, ADDS_EDEVICE, "no device 'cuda:%d': this machine has %d GPU%s, numbered from 0", device, n,
 		                 n == 1 ? "" : "s");
 	CU(cudaGetDeviceProperties(prop, device));
 	if (prop->major < OLDEST)
-		return adds_fail(err, ADDS_EDEVICE, "'cuda:%d' (%s) has compute capability %d.%d, and the program needs 8.0 or more",
-		                 device, prop->name, prop->major, prop->minor);
+		return adds_fail(
+			err, ADDS_EDEVICE,
+			"'cuda:%d' (%s) has compute capability %d.%d, and the program needs 8.0 or more",
+			device, prop->name, prop->major, prop->minor);
 	return 0;
 }
 

@@ -80,7 +80,9 @@ int cuda_fail(struct adds_error *err, cudaError_t e, const char *call);
 struct cuda_state *cuda_enter(const struct backend *b);
 
 /* memory.cu; rooms hold until the next call of the same function */
-int cuda_reserve(struct cuda_state *s, struct adds_error *err); /* of both what encoding needs, before others plan with what is free */
+int cuda_reserve(struct cuda_state *s,
+                 struct adds_error *err); /* of both what encoding needs, before others plan with
+                                             what is free */
 int cuda_scratch(struct cuda_state *s, void **p, size_t bytes, struct adds_error *err);
 int cuda_upload(struct cuda_state *s, struct upload *list, int n, struct adds_error *err);
 int cuda_put_bytes(struct cuda_state *s, void *dst, const void *host, size_t bytes, struct adds_error *err);

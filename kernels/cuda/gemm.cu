@@ -178,7 +178,8 @@ finish(struct cuda_state *s, struct mat d, const float *bias, enum activation ac
 		"gemm", err);
 }
 
-/* Bias and activation behind the product, not within the library's call: its algorithm for that need not be the one for a batch. */
+/* Bias and activation behind the product, not within the library's call: its algorithm for that
+ * need not be the one for a batch. */
 static int
 run_whole(struct cuda_state *s, const struct product *p, const struct gemm_job *j, struct adds_error *err)
 {

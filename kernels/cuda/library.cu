@@ -258,7 +258,8 @@ prefer(const struct library *l, cublasLtMatmulPreference_t pref, const struct ch
 {
 	const uint64_t workspace = WORKSPACE;
 	/* partial sums only in a workspace, added in order; none at all where rows must not depend on their number */
-	const cublasLtReductionScheme_t most = c->any_rows ? CUBLASLT_REDUCTION_SCHEME_NONE : CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
+	const cublasLtReductionScheme_t most = c->any_rows ? CUBLASLT_REDUCTION_SCHEME_NONE
+	                                                   : CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
 	const uint32_t scheme = (uint32_t)most;
 	const uint32_t a = (uint32_t)c->align_b, b = (uint32_t)c->align_a; /* the library's A is our B */
 	const uint32_t cc = (uint32_t)c->align_c, d = (uint32_t)c->align_d;

@@ -28,7 +28,10 @@ adds_clip_limits(const struct adds_clip *m)
 	const int64_t threads = m->b->threads;
 
 	if (m->b->memory)
-		return (struct adds_clip_limits){ m->b->memory / 2 < (size_t)4 << 30 ? m->b->memory / 2 : (size_t)4 << 30, 1024, 32768 };
+		return (struct adds_clip_limits){ m->b->memory / 2 < (size_t)4 << 30
+			                                  ? m->b->memory / 2
+			                                  : (size_t)4 << 30,
+			                          1024, 32768 };
 	return (struct adds_clip_limits){ (size_t)256 << 20, threads > 32 ? threads : 32, 4096 };
 }
 

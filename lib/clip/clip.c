@@ -23,6 +23,27 @@ adds_clip_note(struct adds_clip_notes *notes, const char *fmt, ...)
 	notes->p[notes->used] = '\0';
 }
 
+void
+adds_clip_assume(struct adds_clip *m, const char *fmt, ...)
+{
+	char *const s = m->assumed;
+	va_list ap;
+
+	if (*s)
+		snprintf(s + strlen(s), sizeof(m->assumed) - strlen(s), "; ");
+	else
+		snprintf(s, sizeof(m->assumed), "model '%s': no configuration says, so it is assumed: ", m->cfg.name);
+	va_start(ap, fmt);
+	vsnprintf(s + strlen(s), sizeof(m->assumed) - strlen(s), fmt, ap);
+	va_end(ap);
+}
+
+const char *
+adds_clip_assumed(const struct adds_clip *m)
+{
+	return *m->assumed ? m->assumed : NULL;
+}
+
 static const char *
 base_name(const char *path)
 {
@@ -41,9 +62,8 @@ describe(struct adds_clip *m, const char *path, const struct adds_clip_options *
 	if ((rc = adds_clip_locate(&m->weights, m->folder, path, notes, err)) < 0)
 		return rc;
 	snprintf(m->cfg.name, sizeof(m->cfg.name), "%.127s", base_name(m->folder));
-	if ((rc = adds_clip_params_init(&m->params, &m->weights, err)) < 0 ||
-	    (rc = adds_clip_json_read(&m->json, m->folder, &m->params, notes, err)) < 0 ||
-	    (rc = adds_clip_configure(m, o, notes, err)) < 0)
+	if (adds_clip_params_init(&m->params, &m->weights, err) < 0 ||
+	    adds_clip_json_read(&m->json, m->folder, &m->params, notes, err) < 0 || adds_clip_configure(m, o, notes, err) < 0)
 		return adds_fail_in(err, "model '%s'", path);
 	return 0;
 }

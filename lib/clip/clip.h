@@ -13,8 +13,8 @@
 #include "../text/tokenizer.h"
 
 struct adds_clip_options {
-	enum precision precision; /* PREC_AUTO: see backend_precision */
-	int image_size;           /* 0: the model's own; else positions are resized (antialiased bicubic) */
+	enum precision precision;    /* PREC_AUTO: see backend_precision */
+	int image_size;              /* 0: the model's own; else positions are resized (antialiased bicubic) */
 	int image_tower, text_tower; /* which towers to prepare; weights of the other are not touched */
 	/* what no tensor tells and a folder's JSON may not say: overrides; 0, -1 or NULL: from the configuration */
 	int heads, text_heads;
@@ -23,20 +23,20 @@ struct adds_clip_options {
 };
 
 struct adds_clip_config {
-	int S, P, g, N, D, L, H, M, E;     /* image tower */
-	int V, C, d, l, h, m;              /* text tower */
+	int S, P, g, N, D, L, H, M, E; /* image tower */
+	int V, C, d, l, h, m;          /* text tower */
 	enum activation act, text_act;
 	float eps, text_eps;
-	int siglip;                        /* 1: SigLIP */
+	int siglip; /* 1: SigLIP */
 	float mean[3], std[3];
-	enum adds_fit fit;                 /* what the configuration says: crop ("shortest") or squash; pad when it says nothing */
-	int fit_given;                     /* 1: the configuration said so */
+	enum adds_fit fit; /* what the configuration says: crop ("shortest") or squash; pad when it says nothing */
+	int fit_given;     /* 1: the configuration said so */
 	enum adds_filter filter;
-	float logit_scale;                 /* the factor exp(tensor); 1 if there is none */
+	float logit_scale; /* the factor exp(tensor); 1 if there is none */
 	float logit_bias;
 	int has_logit_bias;
-	char fingerprint[65];              /* SHA-256 over canonical names, dtypes, shapes, ends, heads, activation, eps */
-	char name[128];                    /* base name of the folder, for messages only */
+	char fingerprint[65]; /* SHA-256 over canonical names, dtypes, shapes, ends, heads, activation, eps */
+	char name[128];       /* base name of the folder, for messages only */
 };
 
 struct adds_clip;
@@ -50,6 +50,10 @@ void adds_clip_free(struct adds_clip *m);
 const struct adds_clip_config *adds_clip_config(const struct adds_clip *m);
 const char *adds_clip_folder(const struct adds_clip *m);
 enum precision adds_clip_precision(const struct adds_clip *m); /* the one in use */
+
+/* One sentence that names what neither tensors nor a file nor an option say of the model, so that published models' habit
+ * was taken, and how to say it; NULL: nothing. Defaults that OpenCLIP's and transformers' formats define are no such thing. */
+const char *adds_clip_assumed(const struct adds_clip *m);
 
 /* The configuration alone, without preparing any weight. */
 int adds_clip_probe(struct adds_clip_config *c, const char *path, const struct adds_clip_options *options,

@@ -118,6 +118,7 @@ static void
 openclip_timm(struct adds_clip_side *s, const char *model)
 {
 	s->head_width = -1;
+	s->by_width = 1;
 	if (strstr(model, "_clip_")) {
 		s->act = ACT_GELU;
 		s->eps = 1e-5;
@@ -145,6 +146,7 @@ openclip_image(struct adds_clip_json *j, const cJSON *v, int quick, const char *
 	else if (!cJSON_IsArray(size) && (rc = adds_json_int(&j->image.image_size, v, "image_size", 1, 65536, name, err)) < 0)
 		return rc;
 	j->no_ln_pre = cJSON_IsTrue(field(v, "no_ln_pre"));
+	j->pixels = !timm || !strstr(timm, "siglip"); /* its default for those is another model's */
 	if (timm)
 		openclip_timm(&j->image, timm);
 	else if (pool && strcmp(pool, "tok") != 0)
@@ -317,6 +319,7 @@ adds_clip_json_processor(struct adds_clip_json *j, const cJSON *json, const char
 	const cJSON *size = field(json, "size");
 	int filter = 3, rc;
 
+	j->pixels = 1;
 	if (cJSON_IsNumber(size) || field(size, "shortest_edge") || field(size, "height")) {
 		j->fit_given = 1;
 		j->fit = field(size, "height") && !cJSON_IsTrue(field(json, "do_center_crop")) ? ADDS_FIT_SQUASH : ADDS_FIT_CROP;

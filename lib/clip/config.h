@@ -26,7 +26,8 @@ adds_clip_note(struct adds_clip_notes *notes, const char *fmt, ...);
 /* what the JSON files say of one tower; -1: nothing */
 struct adds_clip_side {
 	int heads, head_width;
-	int act; /* enum activation */
+	int by_width; /* 1: it names a published model (of timm), whose width says how many heads it has */
+	int act;      /* enum activation */
 	double eps;
 	int image_size;
 	char refused[160]; /* why this tower cannot be run, or "" */
@@ -41,6 +42,7 @@ struct adds_clip_json {
 	int eos, pad;  /* token ids; eos -1: the largest id of the text */
 	float mean[3], std[3];
 	int normalised; /* 1: mean and std are given */
+	int pixels;     /* 1: what is not given is the format's default */
 	enum adds_fit fit;
 	int fit_given;
 	enum adds_filter filter;
@@ -62,7 +64,8 @@ int adds_clip_json_hf(struct adds_clip_json *j, const struct cJSON *json, const 
 int adds_clip_json_processor(struct adds_clip_json *j, const struct cJSON *json, const char *name, struct adds_error *err);
 
 /* fields: 0 and *out unchanged where there is none (or null); an error where it is of the wrong kind or out of range */
-int adds_json_int(int *out, const struct cJSON *o, const char *key, int least, int most, const char *name, struct adds_error *err);
+int adds_json_int(int *out, const struct cJSON *o, const char *key, int least, int most,
+                  const char *name, struct adds_error *err);
 int adds_json_floats(float *out, int n, const struct cJSON *o, const char *key, const char *name, struct adds_error *err);
 
 #endif

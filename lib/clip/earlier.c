@@ -66,8 +66,8 @@ take_all(struct adds_earlier *e, struct adds_reader *r, struct adds_error *err)
 	if (!(e->prompts = calloc(adds_vocab_size(e->vocab) + 1, sizeof(*e->prompts))))
 		return adds_fail(err, ADDS_ENOMEM, "out of memory");
 	while ((rc = adds_reader_read(r, &m, err)) > 0) {
-		if ((rc = adds_record_parse(&rec, m, (int64_t)adds_vocab_size(e->vocab), err)) < 0 ||
-		    (rec.type == ADDS_RECORD_LABEL && (rc = take(e, i++, m, &rec, err)) < 0))
+		if (adds_record_parse(&rec, m, (int64_t)adds_vocab_size(e->vocab), err) < 0 ||
+		    (rec.type == ADDS_RECORD_LABEL && take(e, i++, m, &rec, err) < 0))
 			return adds_fail_in(err, "%s", adds_reader_name(r));
 	}
 	return rc;

@@ -36,7 +36,8 @@ struct adds_clip_memory {
 
 /* Bytes for n tiles; and cut out of an arena. */
 size_t adds_clip_memory_bytes(const struct adds_clip *m, int64_t n, int per_tile);
-void adds_clip_memory_cut(struct adds_clip_memory *mem, struct adds_clip_arena *a, const struct adds_clip *m, int64_t n, int per_tile);
+void adds_clip_memory_cut(struct adds_clip_memory *mem, struct adds_clip_arena *a,
+                          const struct adds_clip *m, int64_t n, int per_tile);
 
 /* Tiles that fit the limits of one go. */
 int64_t adds_clip_most_tiles(const struct adds_clip *m, int per_tile);

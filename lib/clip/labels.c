@@ -48,7 +48,8 @@ is_stream(const struct input *in)
 
 	if (in->n < BEGUN)
 		return 0;
-	return memcmp(in->begun, frame, BEGUN) == 0 || ((in->begun[0] & 0xf0) == 0x50 && memcmp(in->begun + 1, "\x2a\x4d\x18", 3) == 0);
+	return memcmp(in->begun, frame, BEGUN) == 0 ||
+	       ((in->begun[0] & 0xf0) == 0x50 && memcmp(in->begun + 1, "\x2a\x4d\x18", 3) == 0);
 }
 
 static int
@@ -155,7 +156,8 @@ take_prompts(struct list *list, size_t row, const char *s, size_t n, size_t numb
 		if (stop == s)
 			continue;
 		if (++prompts > PROMPTS_MAX)
-			return adds_fail(err, ADDS_ELIMIT, "'%s' line %zu: more than %d prompts", list->name, number, PROMPTS_MAX);
+			return adds_fail(err, ADDS_ELIMIT, "'%s' line %zu: more than %d prompts",
+			                 list->name, number, PROMPTS_MAX);
 		memcpy(own + at, s, (size_t)(stop - s));
 		at += (size_t)(stop - s);
 		own[at++] = '\0';

@@ -90,7 +90,8 @@ prepare(struct adds_clip_lanes *l, struct adds_error *err)
 }
 
 struct adds_clip_lanes *
-adds_clip_lanes_new(struct adds_clip *m, int64_t tiles, enum adds_tokens tokens, int pool, enum dtype type, struct adds_error *err)
+adds_clip_lanes_new(struct adds_clip *m, int64_t tiles, enum adds_tokens tokens, int pool,
+                    enum dtype type, struct adds_error *err)
 {
 	struct adds_clip_lanes *l;
 	int64_t most;
@@ -200,7 +201,11 @@ compute(void *arg, struct adds_error *err)
 static int
 start_part(struct adds_clip_lanes *l, struct going *g, int64_t n, struct adds_error *err)
 {
-	struct adds_clip_go part = { .n = n, .tokens = l->full.tokens, .pool = l->full.pool, .unit = 1, .per_tile = l->full.per_tile };
+	struct adds_clip_go part = { .n = n,
+		                     .tokens = l->full.tokens,
+		                     .pool = l->full.pool,
+		                     .unit = 1,
+		                     .per_tile = l->full.per_tile };
 	int rc = adds_clip_go_plan(&part, l->m, err);
 
 	g->go = &part;

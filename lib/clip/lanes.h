@@ -21,7 +21,8 @@ struct adds_clip_lanes;
 /* For up to tiles tiles a lane: fewer where they would pass the limits of one go, and half, again and again, where the
  * device has no memory for them. type: of the tokens, DT_F32, DT_F16 or DT_BF16. m must outlive it, and computes nothing
  * else meanwhile. NULL on failure. */
-struct adds_clip_lanes *adds_clip_lanes_new(struct adds_clip *m, int64_t tiles, enum adds_tokens tokens, int pool, enum dtype type,
+struct adds_clip_lanes *adds_clip_lanes_new(struct adds_clip *m, int64_t tiles,
+                                            enum adds_tokens tokens, int pool, enum dtype type,
                                             struct adds_error *err);
 void adds_clip_lanes_free(struct adds_clip_lanes *l);
 

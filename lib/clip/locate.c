@@ -134,10 +134,11 @@ add_other(struct adds_weights *w, const char *folder, struct adds_clip_notes *no
 		                 "'%s' holds %d weight files and none is named as usual: name one of them ('%s/%s', …)", folder,
 		                 f.others, folder, f.other);
 	if (f.pickle[0])
-		return adds_fail(err, ADDS_EFORMAT,
-		                 "'%s' holds weights only as a pickle ('%s'), which can run code when it is read: fetch '%s' from "
-		                 "the same repository instead",
-		                 folder, f.pickle, wanted);
+		return adds_fail(
+			err, ADDS_EFORMAT,
+			"'%s' holds weights only as a pickle ('%s'), which can run code when it is read: fetch '%s' from "
+			"the same repository instead",
+			folder, f.pickle, wanted);
 	return adds_fail(err, ADDS_EFORMAT,
 	                 "'%s' holds no weights: '%s' (OpenCLIP) or '%s' (Hugging Face) is wanted there", folder,
 	                 weight_files[0], weight_files[2]);
@@ -190,8 +191,10 @@ adds_clip_locate(struct adds_weights *w, char folder[4096], const char *path, st
 	else
 		strcpy(folder, ".");
 	if (ends_with(path, ".bin") || ends_with(path, ".pt") || ends_with(path, ".pth") || ends_with(path, ".ckpt"))
-		return adds_fail(err, ADDS_EFORMAT,
-		                 "'%s' is a pickle, which can run code when it is read: fetch the .safetensors file instead", path);
+		return adds_fail(
+			err, ADDS_EFORMAT,
+			"'%s' is a pickle, which can run code when it is read: fetch the .safetensors file instead",
+			path);
 	adds_clip_note(notes, "weights: '%s'", path);
 	return adds_weights_add(w, path, err);
 }

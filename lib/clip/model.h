@@ -64,9 +64,20 @@ struct adds_clip {
 	struct adds_clip_tower text;
 	const struct adds_clip_param *tokens; /* rows are gathered on the host: of the table only what is used is touched */
 
+	char assumed[640]; /* a sentence, or "" */
+
 	void *arena; /* device memory of a call, kept for the next */
 	size_t arena_size;
 };
+
+/* ---- clip.c ---- */
+
+/* Adds to the sentence of adds_clip_assumed. */
+#ifdef __GNUC__
+__attribute__((format(printf, 2, 3)))
+#endif
+void
+adds_clip_assume(struct adds_clip *m, const char *fmt, ...);
 
 /* ---- shapes.c: the configuration of a model, from its tensors, its JSON and the options ---- */
 int adds_clip_configure(struct adds_clip *m, const struct adds_clip_options *options, struct adds_clip_notes *notes,

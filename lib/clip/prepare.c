@@ -278,7 +278,8 @@ block_sizes(struct adds_clip *m, struct adds_clip_tower *t, struct adds_clip_blo
 	if (!(fc = adds_clip_need(m, err, name, 1, -1, 0)))
 		return ADDS_EFORMAT;
 	if (fc->shape[0] > 1 << 16)
-		return adds_fail(err, ADDS_ELIMIT, "tensor '%s' has %lld elements (limit %d)", name, (long long)fc->shape[0], 1 << 16);
+		return adds_fail(err, ADDS_ELIMIT, "tensor '%s' has %lld elements (limit %d)", name,
+		                 (long long)fc->shape[0], 1 << 16);
 	k->hidden = (int)fc->shape[0];
 	t->inner = k->inner > t->inner ? k->inner : t->inner;
 	t->hidden = k->hidden > t->hidden ? k->hidden : t->hidden;
@@ -456,8 +457,10 @@ put_map(struct adds_clip *m, struct adds_error *err)
 	map->heads = t->block[0].heads;
 	if (t->inner != D || t->block[0].inner != D)
 		return adds_fail(err, ADDS_EFORMAT, "a SigLIP whose heads were pruned is not supported");
-	if ((rc = pack(m, &map->kv, &kv, 2 * D, D, NULL, err)) < 0 || (rc = put_query(m, in, bias, err)) < 0 ||
-	    (rc = put_linear(m, t, &map->out, &map->out_b, "visual.attn_pool.out_proj", ".weight", ".bias", D, D, NULL, err)) < 0 ||
+	if ((rc = pack(m, &map->kv, &kv, 2 * D, D, NULL, err)) < 0 ||
+	    (rc = put_query(m, in, bias, err)) < 0 ||
+	    (rc = put_linear(m, t, &map->out, &map->out_b, "visual.attn_pool.out_proj", ".weight",
+	                     ".bias", D, D, NULL, err)) < 0 ||
 	    (rc = put_norm(m, t, &map->ln_w, &map->ln_b, "visual.attn_pool.ln", D, err)) < 0)
 		return rc;
 	if (!(bias = adds_clip_need(m, err, "visual.attn_pool.mlp.c_fc.bias", 1, -1, 0)))

@@ -61,7 +61,8 @@ need_width(const struct adds_clip *m, struct adds_error *err, const char *name, 
 	if (!p)
 		return NULL;
 	if (p->shape[rank == 2] > MAX_WIDTH) {
-		adds_fail(err, ADDS_ELIMIT, "tensor '%s' is %lld wide (limit %d)", name, (long long)p->shape[rank == 2], MAX_WIDTH);
+		adds_fail(err, ADDS_ELIMIT, "tensor '%s' is %lld wide (limit %d)", name,
+		          (long long)p->shape[rank == 2], MAX_WIDTH);
 		return NULL;
 	}
 	*width = (int)p->shape[rank == 2];
@@ -77,8 +78,10 @@ image_patches(struct adds_clip *m, struct adds_error *err)
 	char native[ADDS_CLIP_NAME];
 
 	if (p && p->rank == 2)
-		return adds_fail(err, ADDS_EFORMAT, "the patch embedding is a matrix: this is a NaFlex model (SigLIP 2 of variable "
-		                                    "resolution), which is not supported; fetch the model of a fixed resolution");
+		return adds_fail(
+			err, ADDS_EFORMAT,
+			"the patch embedding is a matrix: this is a NaFlex model (SigLIP 2 of variable "
+			"resolution), which is not supported; fetch the model of a fixed resolution");
 	if (!(p = adds_clip_need(m, err, "visual.conv1.weight", 4, -1, -1)))
 		return ADDS_EFORMAT;
 	if (p->shape[0] > MAX_WIDTH || p->shape[1] != 3 || p->shape[2] != p->shape[3] || p->shape[2] > 1024)
@@ -124,9 +127,13 @@ image_size(struct adds_clip *m, int size, struct adds_clip_notes *notes, struct 
 	if (size == 0 || size == c->S)
 		return 0;
 	if (size % c->P || size / c->P > MAX_GRID)
-		return adds_fail(err, ADDS_EARG, "image size %d is not a multiple of the model's patches of %d pixels (up to %d): try %d",
-		                 size, c->P, MAX_GRID * c->P, size < c->P ? c->P : size / c->P > MAX_GRID ? MAX_GRID * c->P
-		                                                                                          : size / c->P * c->P);
+		return adds_fail(
+			err, ADDS_EARG,
+			"image size %d is not a multiple of the model's patches of %d pixels (up to %d): try %d",
+			size, c->P, MAX_GRID * c->P,
+			size < c->P              ? c->P
+			: size / c->P > MAX_GRID ? MAX_GRID * c->P
+						 : size / c->P * c->P);
 	adds_clip_note(notes, "image size: %d instead of %d; position embeddings resized (bicubic, antialiased)", size, c->S);
 	c->N += (size / c->P) * (size / c->P) - c->g * c->g;
 	c->S = size;
@@ -183,7 +190,10 @@ text_shapes(struct adds_clip *m, struct adds_error *err)
 	    !need_width(m, err, "text_projection", 2, &E))
 		return ADDS_EFORMAT;
 	if (m->params.image && c->E && E != c->E)
-		return adds_fail(err, ADDS_EFORMAT, "pictures are embedded in %d numbers, texts in %d: these are two models", c->E, E);
+		return adds_fail(
+			err, ADDS_EFORMAT,
+			"pictures are embedded in %d numbers, texts in %d: these are two models",
+			c->E, E);
 	c->E = E;
 	return 0;
 }
@@ -213,28 +223,31 @@ pruned(const struct adds_clip *m, const char *prefix, int layers, int D)
 	return 0;
 }
 
-/* Width of a head: option, configuration, else by the published models' habit, said in a note. */
+/* Width of a head in the published models: ViT-H, g, bigG, e and so400m have 16 heads. */
 static int
-head_width(const struct adds_clip *m, const struct adds_clip_side *s, const char *what, const char *prefix, int layers,
-           int D, int heads, struct adds_clip_notes *notes)
+published_width(const char *prefix, int D)
 {
-	int width;
+	const int of_16 = D == 1152 || D == 1280 || D == 1408 || D == 1664 || D == 1792;
+
+	return prefix[0] == 'v' && of_16 ? D / 16 : 64;
+}
+
+/* Width of a head: option, configuration, else by the published models' habit, which is told. */
+static int
+head_width(struct adds_clip *m, const struct adds_clip_side *s, const char *what, const char *prefix, int layers, int D,
+           int heads)
+{
+	const int is_pruned = pruned(m, prefix, layers, D), width = is_pruned ? 64 : published_width(prefix, D);
 
 	if (heads > 0)
 		return D % heads ? -1 : D / heads;
 	if (s->head_width > 0)
 		return s->head_width;
-	if (pruned(m, prefix, layers, D)) {
-		adds_clip_note(notes, "%s: heads were pruned; each of 64 channels, as in every such model", what);
-		return 64;
-	}
-	if (s->heads > 0)
+	if (s->heads > 0 && !is_pruned)
 		return D % s->heads ? -1 : D / s->heads;
-	width = D == 1280 || D == 1408 || D == 1664 || D == 1792 ? D / 16 : 64;
-	if (prefix[0] != 'v')
-		width = 64;
-	adds_clip_note(notes, "%s: heads of %d channels, as in published models of width %d (no configuration says)", what, width,
-	               D);
+	if (!s->by_width)
+		adds_clip_assume(m, "%s: %d heads of %d channels%s (--%s)", what, D / width, width,
+		                 is_pruned ? " before some were pruned" : "", prefix[0] == 'v' ? "heads" : "text-heads");
 	return width;
 }
 
@@ -258,34 +271,33 @@ set_activation(struct adds_clip *m, struct adds_clip_tower *t, const struct adds
 {
 	(void)m;
 	if (option < 0 && s->act < 0)
-		return adds_fail(err, ADDS_EARG,
-		                 "nothing says which activation the %s uses: put the model's open_clip_config.json or config.json "
-		                 "beside the weights, or name it (--activation gelu, quick_gelu or gelu_tanh)",
-		                 what);
+		return adds_fail(
+			err, ADDS_EARG,
+			"nothing says which activation the %s uses: put the model's open_clip_config.json or config.json "
+			"beside the weights, or name it (--activation gelu, quick_gelu or gelu_tanh)",
+			what);
 	t->act = (enum activation)(option >= 0 ? option : s->act);
 	return 0;
 }
 
 static void
-set_eps(struct adds_clip *m, struct adds_clip_tower *t, const struct adds_clip_side *s, const char *what, float option,
-        struct adds_clip_notes *notes)
+set_eps(struct adds_clip *m, struct adds_clip_tower *t, const struct adds_clip_side *s, const char *what, float option)
 {
 	t->eps = option > 0 ? option : s->eps > 0 ? (float)s->eps
 	                       : m->cfg.siglip    ? 1e-6f
 	                                          : 1e-5f;
 	if (!(option > 0) && !(s->eps > 0))
-		adds_clip_note(notes, "%s: epsilon %g (no configuration says)", what, (double)t->eps);
+		adds_clip_assume(m, "%s: epsilon %g (--eps)", what, (double)t->eps);
 }
 
 static int
 set_tower(struct adds_clip *m, struct adds_clip_tower *t, int *heads, const struct adds_clip_side *s, const char *what,
-          const char *prefix, int option_heads, const struct adds_clip_options *o, struct adds_clip_notes *notes,
-          struct adds_error *err)
+          const char *prefix, int option_heads, const struct adds_clip_options *o, struct adds_error *err)
 {
 	int rc;
 
-	t->hd = head_width(m, s, what, prefix, t->layers, t->D, option_heads, notes);
-	set_eps(m, t, s, what, o->eps, notes);
+	t->hd = head_width(m, s, what, prefix, t->layers, t->D, option_heads);
+	set_eps(m, t, s, what, o->eps);
 	if ((rc = set_heads(m, t, heads, what, prefix, option_heads, err)) < 0)
 		return rc;
 	return set_activation(m, t, s, what, o->activation, err);
@@ -320,7 +332,7 @@ set_logit(struct adds_clip *m, struct adds_error *err)
 }
 
 static void
-set_pixels(struct adds_clip *m, struct adds_clip_notes *notes)
+set_pixels(struct adds_clip *m, const struct adds_clip_options *o)
 {
 	/* OpenAI's constants, the default of OpenCLIP and of transformers alike */
 	static const float mean[] = { 0.48145466f, 0.4578275f, 0.40821073f };
@@ -334,9 +346,9 @@ set_pixels(struct adds_clip *m, struct adds_clip_notes *notes)
 		c->std[i] = m->json.normalised ? m->json.std[i] : c->siglip ? 0.5f
 		                                                            : std[i];
 	}
-	if (!m->json.normalised)
-		adds_clip_note(notes, "mean and deviation of pixels: %s (no configuration says)",
-		               c->siglip ? "0.5, SigLIP's" : "OpenAI's");
+	if (o->image_tower && !m->json.normalised && !m->json.pixels)
+		adds_clip_assume(m, "pixels: mean and deviation %s, bicubic filter (preprocessor_config.json)",
+		                 c->siglip ? "0.5" : "of OpenAI's models");
 	c->fit = m->json.fit;
 	c->fit_given = m->json.fit_given;
 	c->filter = m->json.filter;
@@ -353,8 +365,7 @@ configure_image(struct adds_clip *m, const struct adds_clip_options *o, struct a
 		return rc;
 	t->D = c->D;
 	t->layers = c->L;
-	if ((rc = set_tower(m, t, &c->H, &m->json.image, "picture tower", "visual.transformer.resblocks.", o->heads, o, notes,
-	                    err)) < 0)
+	if ((rc = set_tower(m, t, &c->H, &m->json.image, "picture tower", "visual.transformer.resblocks.", o->heads, o, err)) < 0)
 		return rc;
 	c->act = t->act;
 	c->eps = t->eps;
@@ -362,7 +373,7 @@ configure_image(struct adds_clip *m, const struct adds_clip_options *o, struct a
 }
 
 static int
-configure_text(struct adds_clip *m, const struct adds_clip_options *o, struct adds_clip_notes *notes, struct adds_error *err)
+configure_text(struct adds_clip *m, const struct adds_clip_options *o, struct adds_error *err)
 {
 	struct adds_clip_config *c = &m->cfg;
 	struct adds_clip_tower *t = &m->text;
@@ -372,7 +383,7 @@ configure_text(struct adds_clip *m, const struct adds_clip_options *o, struct ad
 		return rc;
 	t->D = c->d;
 	t->layers = c->l;
-	if ((rc = set_tower(m, t, &c->h, &m->json.text, "text tower", "transformer.resblocks.", o->text_heads, o, notes, err)) < 0)
+	if ((rc = set_tower(m, t, &c->h, &m->json.text, "text tower", "transformer.resblocks.", o->text_heads, o, err)) < 0)
 		return rc;
 	c->text_act = t->act;
 	c->text_eps = t->eps;
@@ -397,10 +408,10 @@ adds_clip_configure(struct adds_clip *m, const struct adds_clip_options *o, stru
 	if (m->params.image && !m->params.other && (!m->json.image.refused[0] || o->image_tower) &&
 	    (rc = configure_image(m, o, notes, err)) < 0)
 		return rc;
-	if (m->params.text && (!m->json.text.refused[0] || o->text_tower) && (rc = configure_text(m, o, notes, err)) < 0)
+	if (m->params.text && (!m->json.text.refused[0] || o->text_tower) && (rc = configure_text(m, o, err)) < 0)
 		return rc;
 	if ((rc = set_logit(m, err)) < 0)
 		return rc;
-	set_pixels(m, notes);
+	set_pixels(m, o);
 	return adds_clip_fingerprint(m, err);
 }

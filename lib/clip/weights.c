@@ -246,9 +246,10 @@ adds_weights_parse(struct adds_weights *w, const void *bytes, size_t len, const 
 	for (i = 7; i >= 0; i--)
 		head = head << 8 | p[i];
 	if (head > ADDS_WEIGHTS_MAX_HEADER)
-		return adds_fail(err, ADDS_ELIMIT,
-		                 "%s: this is no safetensors file: its first 8 bytes are no length of a header, which has up to %u bytes", name,
-		                 ADDS_WEIGHTS_MAX_HEADER);
+		return adds_fail(
+			err, ADDS_ELIMIT,
+			"%s: this is no safetensors file: its first 8 bytes are no length of a header, which has up to %u bytes",
+			name, ADDS_WEIGHTS_MAX_HEADER);
 	if (head > len - 8)
 		return adds_fail(err, ADDS_ETRUNCATED, "%s: the header needs %" PRIu64 " bytes, the file has %zu", name, head,
 		                 len - 8);

@@ -173,7 +173,8 @@ adds_checkpoint_read(const char *path, char **bytes, size_t *len, struct adds_er
 	*bytes = NULL;
 	if (!m)
 		adds_fail(err, ADDS_ENOMEM, "out of memory for a checkpoint");
-	else if ((*bytes = adds_read_file(path, FILE_LIMIT, &n, err)) && (rc = check_kind(*bytes, n, err)) >= 0 &&
+	else if (adds_refuse_folder(path, "a checkpoint of adds-train", "best.safetensors", err) == 0 &&
+	         (*bytes = adds_read_file(path, FILE_LIMIT, &n, err)) && (rc = check_kind(*bytes, n, err)) >= 0 &&
 	         (rc = adds_message_parse(m, *bytes, n, FILE_LIMIT, ADDS_WEIGHTS_JSON_LIMIT, &used, err)) >= 0 && used != n)
 		rc = adds_fail(err, ADDS_EFORMAT, "%zu bytes behind the last tensor", n - used);
 	if (rc < 0 && *bytes)
@@ -239,7 +240,9 @@ read_config(struct adds_decoder_config *c, const struct adds_message *m, struct 
 	const struct adds_tensor *w1 = find(m, "decoder.layers.0.ffn1.0.weight");
 
 	if (!j && !find(m, "decoder.layers.0.norm1.weight"))
-		return adds_fail(err, ADDS_EFORMAT, "neither metadata nor tensors of a decoder: this is no checkpoint of adds-train");
+		return adds_fail(
+			err, ADDS_EFORMAT,
+			"neither metadata nor tensors of a decoder: this is no checkpoint of adds-train");
 	c->layers = field(j, "layers", count_layers(m));
 	c->width = field(j, "width", extent(find(m, "decoder.layers.0.norm1.weight"), 0));
 	c->ff = field(j, "ff", extent(w1, 0));
@@ -248,8 +251,9 @@ read_config(struct adds_decoder_config *c, const struct adds_message *m, struct 
 	c->no_visual_update = field(j, "no_visual_update", 0) != 0;
 	c->dropout = cJSON_IsNumber(dropout) ? (float)dropout->valuedouble : 0;
 	if (c->layers && !c->heads)
-		return adds_fail(err, ADDS_EFORMAT,
-		                 "the metadata's \"adds\" does not say \"decoder\":{\"heads\":N}, and no shape tells how many there are");
+		return adds_fail(
+			err, ADDS_EFORMAT,
+			"the metadata's \"adds\" does not say \"decoder\":{\"heads\":N}, and no shape tells how many there are");
 	return 0;
 }
 

@@ -94,15 +94,17 @@ int adds_decoder_backward(struct adds_decoder *d, struct mat dlogits, const stru
  * weights: host [size], or NULL for the device's. trained, trained_texts: both or neither. The file is atomic. */
 int adds_decoder_save(struct adds_decoder *d, const char *path, const float *weights, const struct adds_vocab *trained,
                       const float *trained_texts, struct cJSON *extra, struct adds_error *err);
-/* The trained labels' names and their unit texts [n, D] (for the gate) come back too, NULL where the file has none; any of the
- * outputs may be NULL. Names may begin with "_orig_mod."; tensors that are none of the decoder's are ignored; what the metadata does
- * not say is inferred from the shapes, except the number of heads. */
+/* The trained labels' names and their unit texts [n, D] (for the gate) come back too, NULL where
+ * the file has none; any of the outputs may be NULL. Names may begin with "_orig_mod."; tensors
+ * that are none of the decoder's are ignored; what the metadata does not say is inferred from the
+ * shapes, except the number of heads. */
 struct adds_decoder *adds_decoder_load(struct backend *b, const char *path, struct adds_vocab **trained, float **trained_texts,
                                        struct cJSON **meta, struct adds_error *err);
 
 /* The same into and out of a message that may hold more (a blend's other parts), and such a message as a file. */
-int adds_decoder_to_message(struct adds_decoder *d, struct adds_message *m, const float *weights, const struct adds_vocab *trained,
-                            const float *trained_texts, struct adds_error *err);
+int adds_decoder_to_message(struct adds_decoder *d, struct adds_message *m, const float *weights,
+                            const struct adds_vocab *trained, const float *trained_texts,
+                            struct adds_error *err);
 struct adds_decoder *adds_decoder_from_message(struct backend *b, const struct adds_message *m, struct adds_vocab **trained,
                                                float **trained_texts, struct adds_error *err);
 /* Puts a checksum of the whole file into its metadata, which reading verifies where it is there. */
@@ -128,9 +130,10 @@ enum adds_read {
  * device f32 [L, D]. A picture of which nothing is read gets −∞. */
 int adds_zero_shot(struct backend *b, struct mat z0, struct mat tokens, const int32_t *rows, struct segs pictures,
                    struct mat labels, float scale, struct adds_error *err);
-/* Rows of one picture's tokens that a reading uses, from 0, given its tiles tensor (i32 [ntiles,6]; none: every token is a tile of
- * its own) and the stream's token choice ("cls", "patch", "all"): returns how many, written to rows (room for T). Without CLS
- * tokens ADDS_READ_CLS reads the tokens of the first tile. */
+/* Rows of one picture's tokens that a reading uses, from 0, given its tiles tensor (i32 [ntiles,6];
+ * none: every token is a tile of its own) and the stream's token choice ("cls", "patch", "all"):
+ * returns how many, written to rows (room for T). Without CLS tokens ADDS_READ_CLS reads the tokens
+ * of the first tile. */
 int64_t adds_read_rows(int32_t *rows, enum adds_read read, const int32_t *tiles, size_t ntiles, const char *tokens, int64_t T);
 
 #endif

@@ -194,7 +194,8 @@ int64_t adds_dec_ranges(struct run *r, const struct rows_of *groups, int ngroups
 
 /* Over the n ranges of d->ranges: Y = X·op(W) + beta·Y; Y = act(X·op(W) + bias); dW += dYᵀ·X; db += column sums of dY. */
 void adds_dec_project(struct run *r, struct mat y, struct mat x, struct mat w, int tw, float beta, int64_t n);
-void adds_dec_linear(struct run *r, struct mat y, struct mat x, struct mat w, int tw, const float *bias, enum activation act, int64_t n);
+void adds_dec_linear(struct run *r, struct mat y, struct mat x, struct mat w, int tw,
+                     const float *bias, enum activation act, int64_t n);
 void adds_dec_weight_grad(struct run *r, struct mat dw, struct mat dy, struct mat x, int64_t n);
 void adds_dec_bias_grad(struct run *r, float *db, struct mat dy, int64_t n);
 

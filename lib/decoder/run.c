@@ -117,7 +117,8 @@ adds_dec_ranges(struct run *r, const struct rows_of *groups, int ngroups, const 
 }
 
 static void
-products(struct run *r, struct mat y, struct mat x, struct mat w, int tw, float beta, const float *bias, enum activation act, int64_t n)
+products(struct run *r, struct mat y, struct mat x, struct mat w, int tw, float beta,
+         const float *bias, enum activation act, int64_t n)
 {
 	int64_t i;
 
@@ -137,7 +138,8 @@ adds_dec_project(struct run *r, struct mat y, struct mat x, struct mat w, int tw
 }
 
 void
-adds_dec_linear(struct run *r, struct mat y, struct mat x, struct mat w, int tw, const float *bias, enum activation act, int64_t n)
+adds_dec_linear(struct run *r, struct mat y, struct mat x, struct mat w, int tw, const float *bias,
+                enum activation act, int64_t n)
 {
 	products(r, y, x, w, tw, 0, bias, act, n);
 }

@@ -44,7 +44,15 @@ score(struct backend *b, struct work *w, struct mat z0, struct mat tokens, const
 		const int64_t row = w->at[i], count = w->at[i + 1] - row;
 
 		if (count)
-			w->jobs[jobs++] = (struct gemm_job){ rows_part(s, row, count), rows_part(x, row, count), labels, 0, 1, scale, 0, NULL, ACT_NONE };
+			w->jobs[jobs++] = (struct gemm_job){ rows_part(s, row, count),
+				                             rows_part(x, row, count),
+				                             labels,
+				                             0,
+				                             1,
+				                             scale,
+				                             0,
+				                             NULL,
+				                             ACT_NONE };
 	}
 	if ((rc = b->ops->gather(b, x, tokens, rows + first, err)) < 0)
 		return rc;

@@ -170,7 +170,6 @@ static int
 read_columns(struct csv *c, struct adds_error *err)
 {
 	size_t i;
-	int rc;
 
 	c->form = WIDE;
 	if (c->n < 2)
@@ -184,7 +183,7 @@ read_columns(struct csv *c, struct adds_error *err)
 		c->column[i] = -1;
 		if (i == c->file)
 			continue;
-		if ((rc = adds_table_row(c->t, field(c, i), strlen(field(c, i)), c->line, &c->column[i], err)) < 0)
+		if (adds_table_row(c->t, field(c, i), strlen(field(c, i)), c->line, &c->column[i], err) < 0)
 			return adds_fail_in(err, "'%s' line %llu column %zu", c->t->path, (unsigned long long)c->line, i + 1);
 		if (adds_vocab_size(c->t->names) == before)
 			return bad(c, err, "two columns for", field(c, i));
@@ -221,9 +220,8 @@ static int
 mention(struct csv *c, struct adds_mentions *m, const char *name, size_t len, struct adds_error *err)
 {
 	int32_t row;
-	int rc;
 
-	if ((rc = adds_table_row(c->t, name, len, c->line, &row, err)) < 0)
+	if (adds_table_row(c->t, name, len, c->line, &row, err) < 0)
 		return adds_fail_in(err, "'%s' line %llu", c->t->path, (unsigned long long)c->line);
 	return adds_table_mention(m, row, err);
 }

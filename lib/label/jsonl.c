@@ -56,7 +56,9 @@ read_labels(struct jsonl *j, struct adds_mentions *m, struct adds_error *err)
 	if (token != ADDS_TOKEN_STRING && token != ADDS_TOKEN_ARRAY && token != ADDS_TOKEN_OBJECT)
 		return adds_pull_fail(&j->r.pull, err, ADDS_EFORMAT, "neither a name nor a list of names");
 	if (m == &j->s.pos && j->named++)
-		return adds_pull_fail(&j->r.pull, err, ADDS_EFORMAT, "the line has 'labels' and 'tags': one of them is to name its labels");
+		return adds_pull_fail(
+			&j->r.pull, err, ADDS_EFORMAT,
+			"the line has 'labels' and 'tags': one of them is to name its labels");
 	j->labelled = j->any = 1;
 	return adds_statement_value(m, &j->r, token, -1, 1, err);
 }

@@ -40,11 +40,17 @@ adds_mapping_init(struct adds_mapping *m, const struct adds_vocab *labels, const
 		m->common++;
 	}
 	if (!m->common)
-		return adds_fail(err, ADDS_EMISMATCH, "no label of the pictures' vocabulary (%zu: %s%s) stands in the label stream (%zu %s): encode the pictures' own labels",
-		                 m->pictures, m->first, m->pictures > 3 ? ", ..." : "", m->labels, ADDS_PLURAL(m->labels, "label", "labels"));
+		return adds_fail(
+			err, ADDS_EMISMATCH,
+			"no label of the pictures' vocabulary (%zu: %s%s) stands in the label stream (%zu %s): encode the pictures' own labels",
+			m->pictures, m->first, m->pictures > 3 ? ", ..." : "", m->labels,
+			ADDS_PLURAL(m->labels, "label", "labels"));
 	if (strict && m->ignored)
-		return adds_fail(err, ADDS_EMISMATCH, "%zu %s of the pictures (%s%s) %s not in the label stream", m->ignored,
-		                 ADDS_PLURAL(m->ignored, "label", "labels"), m->first, m->ignored > 3 ? ", ..." : "", ADDS_PLURAL(m->ignored, "is", "are"));
+		return adds_fail(err, ADDS_EMISMATCH,
+		                 "%zu %s of the pictures (%s%s) %s not in the label stream",
+		                 m->ignored, ADDS_PLURAL(m->ignored, "label", "labels"), m->first,
+		                 m->ignored > 3 ? ", ..." : "",
+		                 ADDS_PLURAL(m->ignored, "is", "are"));
 	return 0;
 }
 

@@ -77,8 +77,9 @@ int adds_statement_value(struct adds_mentions *m, struct adds_statement_reader *
 
 /* Tag file: names between commas and line ends; a whole line that row_of knows
  * by itself (known) is one name. t is cleared first. */
-int adds_statement_text(struct adds_statement *t, struct adds_statement_reader *r, const struct adds_vocab *known, const char *name,
-                        const char *text, size_t len, struct adds_error *err);
+int adds_statement_text(struct adds_statement *t, struct adds_statement_reader *r,
+                        const struct adds_vocab *known, const char *name, const char *text,
+                        size_t len, struct adds_error *err);
 
 /* Targets: ascending rows, room for all labels of the vocabulary. */
 struct adds_targets {

@@ -96,8 +96,10 @@ check_conflicts(const struct adds_targets *g, const struct adds_vocab *v, const 
 
 	for (i = 0; i < g->nneg; i++)
 		if (adds_set_has(g->pos, g->npos, g->neg[i]))
-			return adds_fail(err, ADDS_EFORMAT, "'%s': '%s' is both a tag and a negative, by itself or through its parents",
-			                 name, v->label[g->neg[i]].name);
+			return adds_fail(
+				err, ADDS_EFORMAT,
+				"'%s': '%s' is both a tag and a negative, by itself or through its parents",
+				name, v->label[g->neg[i]].name);
 	return 0;
 }
 
@@ -119,8 +121,10 @@ check_vector(const struct adds_targets *g, const struct adds_vocab *v, const str
 		const int32_t row = row_at(order, i);
 
 		if (t->vector[i] && !adds_set_has(g->pos, g->npos, row))
-			return adds_fail(err, ADDS_EFORMAT, "'%s' $.encoded_labels[%zu] is 1, but '%s' is none of the file's tags",
-			                 name, i, v->label[row].name);
+			return adds_fail(
+				err, ADDS_EFORMAT,
+				"'%s' $.encoded_labels[%zu] is 1, but '%s' is none of the file's tags",
+				name, i, v->label[row].name);
 		if (!t->vector[i] && adds_set_has(said, nsaid, row))
 			return adds_fail(err, ADDS_EFORMAT, "'%s' $.encoded_labels[%zu] is 0, but '%s' is one of the file's tags",
 			                 name, i, v->label[row].name);
@@ -166,8 +170,10 @@ adds_targets_of(struct adds_targets *g, const struct adds_vocab *v, const struct
 	if ((rc = make_room(g, v->n, err)) < 0)
 		return rc;
 	if (t->has_vector && t->nvector != norder)
-		return adds_fail(err, ADDS_EFORMAT, "'%s' $.encoded_labels has %zu %s, but the vocabulary %zu %s", name, t->nvector,
-		                 ADDS_PLURAL(t->nvector, "value", "values"), norder, ADDS_PLURAL(norder, "label", "labels"));
+		return adds_fail(err, ADDS_EFORMAT,
+		                 "'%s' $.encoded_labels has %zu %s, but the vocabulary %zu %s",
+		                 name, t->nvector, ADDS_PLURAL(t->nvector, "value", "values"),
+		                 norder, ADDS_PLURAL(norder, "label", "labels"));
 	if ((rc = positives(g, v, t, order, name, err)) < 0)
 		return rc;
 	g->has_neg = t->has_neg;

@@ -54,7 +54,7 @@ read_rows(struct adds_texts *t, struct adds_reader *r, struct adds_error *err)
 	int rc;
 
 	while ((rc = adds_reader_read(r, &m, err)) > 0) {
-		if ((rc = adds_record_parse(&rec, m, t->n, err)) < 0)
+		if (adds_record_parse(&rec, m, t->n, err) < 0)
 			return adds_fail_in(err, "%s: record %lld", adds_reader_name(r), (long long)i);
 		if (rec.type == ADDS_RECORD_LABEL && (rc = set_row(t, i++, &rec, adds_reader_name(r), err)) < 0)
 			return rc;

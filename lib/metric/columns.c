@@ -40,7 +40,9 @@ adds_magnitudes(float *least, float *most, const float *scores, int64_t n, int64
 	uint32_t low = UINT32_MAX, high = 0;
 	int64_t r;
 
-#pragma omp parallel for num_threads(threads) reduction(min : low) reduction(max : high)
+#pragma omp parallel for num_threads(threads) reduction(min \
+                                                        : low) reduction(max \
+                                                                         : high)
 	for (r = 0; r < n; r++)
 		look(&low, &high, scores + r * stride, L);
 	low = low < high ? low + 1 : high;
@@ -243,7 +245,8 @@ block_each(struct room *b, const struct matrix *m, int64_t l0, int width, adds_c
 		c.known = b->known[j];
 		c.positives = b->positives[j];
 		c.key = b->key + (size_t)j * (size_t)m->n;
-		sort_entries(b->key + (size_t)j * (size_t)m->n, b->spare, c.known, m->fits ? 4 * m->narrow.most + 1 : 2 * (uint32_t)c.known + 1);
+		sort_entries(b->key + (size_t)j * (size_t)m->n, b->spare, c.known,
+		             m->fits ? 4 * m->narrow.most + 1 : 2 * (uint32_t)c.known + 1);
 		fn(ctx, &c);
 	}
 }

@@ -27,9 +27,9 @@ int adds_count_top(struct adds_counts *c, const float *scores, const int8_t *tar
                    int64_t L, int k, float gate, int threads, struct adds_error *err);
 
 struct adds_prf {
-	double cp, cr;  /* means over labels of precision and recall */
-	double cf1;     /* 2·CP·CR / (CP + CR): the published COCO tables */
-	double macro_f1; /* mean over labels of each one's F1: ASL, ML-Decoder */
+	double cp, cr;       /* means over labels of precision and recall */
+	double cf1;          /* 2·CP·CR / (CP + CR): the published COCO tables */
+	double macro_f1;     /* mean over labels of each one's F1: ASL, ML-Decoder */
 	double op, or_, of1; /* over all cells */
 	double accuracy;
 };

@@ -18,7 +18,8 @@ enum adds_ap {
 	ADDS_AP_VOC,     /* precision envelope */
 };
 
-/* AP of n scores against targets (1, 0, −1 unknown: left out). *positives (may be NULL) counts; no positive: NAN. scores at stride. */
+/* AP of n scores against targets (1, 0, −1 unknown: left out). *positives (may be NULL) counts; no
+ * positive: NAN. scores at stride. */
 double adds_average_precision(const float *scores, const int8_t *targets, size_t n, size_t stride, enum adds_ap kind,
                               size_t *positives, struct adds_error *err);
 

@@ -212,7 +212,8 @@ adds_fitter_read(struct adds_fitter *f, const void *bytes, size_t len, const str
 	if (rc < 0)
 		goto out;
 	g.stage = "decode";
-	if (adds_is_jpeg(bytes, len) && len <= ADDS_PICTURE_MAX_BYTES && (options->reference || adds_jpeg_orientation(bytes, len) == 1))
+	if (adds_is_jpeg(bytes, len) && len <= ADDS_PICTURE_MAX_BYTES &&
+	    (options->reference || adds_jpeg_orientation(bytes, len) == 1))
 		rc = adds_jpeg_rows(&p, bytes, len, options, &to, err);
 	else
 		rc = whole(&p, &g, bytes, len, options, err);

@@ -42,7 +42,10 @@ adds_exif_orientation(const uint8_t *tiff, size_t len)
 		if (get16(entry, big) != TAG_ORIENTATION)
 			continue;
 		value = get16(entry + 8, big);
-		return get16(entry + 2, big) == TYPE_SHORT && get32(entry + 4, big) == 1 && value >= 1 && value <= 8 ? (int)value : 1;
+		return get16(entry + 2, big) == TYPE_SHORT && get32(entry + 4, big) == 1 &&
+		                       value >= 1 && value <= 8
+		               ? (int)value
+		               : 1;
 	}
 	return 1;
 }

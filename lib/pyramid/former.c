@@ -69,10 +69,15 @@ check_header(const struct adds_message *former, const struct adds_message *today
 
 	for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
 		if (!same_field(former, today, fields[i]))
-			return adds_fail(err, ADDS_EARG, "was made with another '%s': its tokens are not those of this run", fields[i]);
+			return adds_fail(
+				err, ADDS_EARG,
+				"was made with another '%s': its tokens are not those of this run",
+				fields[i]);
 	if (!cJSON_Compare(writer_of(former), writer_of(today), 1))
-		return adds_fail(err, ADDS_EARG, "was made by another version of adds-pyramid, with other options, or was worked on "
-		                                 "since: its tokens may not be those of this run");
+		return adds_fail(
+			err, ADDS_EARG,
+			"was made by another version of adds-pyramid, with other options, or was worked on "
+			"since: its tokens may not be those of this run");
 	return 0;
 }
 
@@ -84,7 +89,8 @@ tokens_of(const struct adds_former *f, const struct adds_message *m, int32_t dim
 {
 	const struct adds_tensor *tokens = adds_message_tensor(m, "tokens"), *size = adds_message_tensor(m, "size");
 
-	if (!tokens || tokens->dtype != f->dtype || tokens->size != f->bytes || !size || size->dtype != ADDS_I32 || size->size != 8)
+	if (!tokens || tokens->dtype != f->dtype || tokens->size != f->bytes || !size ||
+	    size->dtype != ADDS_I32 || size->size != 8)
 		return NULL;
 	memcpy(dimensions, size->data, 8);
 	return dimensions[0] > 0 && dimensions[1] > 0 ? tokens : NULL;

@@ -250,7 +250,7 @@ compare(struct run *r, struct adds_error *err)
 	int rc;
 
 	while ((rc = adds_reader_read(f->in, &m, err)) > 0) {
-		if ((rc = adds_record_parse(&rec, m, r->labels, err)) < 0)
+		if (adds_record_parse(&rec, m, r->labels, err) < 0)
 			return adds_fail_in(err, "%s: record %llu", adds_reader_name(f->in),
 			                    (unsigned long long)adds_reader_records(f->in) - 1);
 		note = adds_current_note(m, adds_job_look(&st, &rec) ? &st : NULL);

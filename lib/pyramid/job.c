@@ -111,7 +111,8 @@ load(struct adds_job *j, uint8_t **bytes, size_t *len, struct adds_error *err)
 	} else if (!S_ISREG(st.st_mode)) {
 		rc = adds_fail(err, ADDS_EIO, "is not a regular file");
 	} else if (st.st_size > (off_t)ADDS_PICTURE_MAX_BYTES) {
-		rc = adds_fail(err, ADDS_ELIMIT, "has %lld bytes; at most %u are read", (long long)st.st_size, ADDS_PICTURE_MAX_BYTES);
+		rc = adds_fail(err, ADDS_ELIMIT, "has %lld bytes; at most %u are read",
+		               (long long)st.st_size, ADDS_PICTURE_MAX_BYTES);
 	} else {
 		const struct adds_file_stat before = stamp_of(&st);
 		struct adds_file_stat after;
@@ -153,7 +154,8 @@ decode(struct adds_job *j, const struct adds_forward *f, struct adds_cutter *cut
 {
 	const struct adds_settings *s = f->settings;
 	const char *stage;
-	int rc = adds_cutter_read(cutter, bytes, len, &s->picture, s->fit, s->clip.filter, j->tiles, j->dimensions, &stage, &j->err);
+	int rc = adds_cutter_read(cutter, bytes, len, &s->picture, s->fit, s->clip.filter, j->tiles,
+	                          j->dimensions, &stage, &j->err);
 
 	j->opened = 1;
 	if (rc < 0)

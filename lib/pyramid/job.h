@@ -40,7 +40,7 @@ int adds_job_prepare(struct adds_job *j, const struct adds_forward *f, struct ad
 /* The message to be written, which the job keeps. */
 struct adds_message *adds_job_message(struct adds_job *j, const struct adds_settings *s, const int32_t *tiles,
                                       struct adds_error *err);
-void adds_job_clear(struct adds_job *j);                                  /* for the next record */
+void adds_job_clear(struct adds_job *j);                                 /* for the next record */
 void adds_job_release(struct adds_job *j, const struct adds_forward *f); /* for good */
 
 /* The size and time of a record's file: 1, or 0 if it has none (embedded) or none that can be looked at. */

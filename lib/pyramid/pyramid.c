@@ -59,7 +59,9 @@ cut_level(uint8_t *to, const uint8_t *square, int R, int S, int n)
 	for (r = 0; r < n; r++)
 		for (c = 0; c < n; c++)
 			for (y = 0; y < S; y++, to += row)
-				memcpy(to, square + (size_t)(adds_pyramid_offset(R, S, n, r) + y) * ld + 3 * (size_t)adds_pyramid_offset(R, S, n, c),
+				memcpy(to,
+				       square + (size_t)(adds_pyramid_offset(R, S, n, r) + y) * ld +
+				               3 * (size_t)adds_pyramid_offset(R, S, n, c),
 				       row);
 	return to;
 }

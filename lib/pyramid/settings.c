@@ -45,11 +45,15 @@ int
 adds_settings_check(const struct adds_settings *s, struct adds_error *err)
 {
 	if (s->pool > s->clip.g)
-		return adds_fail(err, ADDS_EARG, "windows of %d x %d patches, but a tile has %d x %d", s->pool, s->pool, s->clip.g,
-		                 s->clip.g);
+		return adds_fail(err, ADDS_EARG,
+		                 "windows of %d x %d patches, but a tile has %d x %d", s->pool,
+		                 s->pool, s->clip.g, s->clip.g);
 	if (adds_settings_bytes(s) > MAX_RECORD)
-		return adds_fail(err, ADDS_EARG, "%lld tokens a picture are %zu MB, a record has at most %zu: pool more, or take fewer levels",
-		                 (long long)adds_settings_tokens(s), adds_settings_bytes(s) >> 20, MAX_RECORD >> 20);
+		return adds_fail(
+			err, ADDS_EARG,
+			"%lld tokens a picture are %zu MB, a record has at most %zu: pool more, or take fewer levels",
+			(long long)adds_settings_tokens(s), adds_settings_bytes(s) >> 20,
+			MAX_RECORD >> 20);
 	return 0;
 }
 

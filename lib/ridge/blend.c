@@ -22,7 +22,8 @@ static double
 balance(double z, const struct loss_args *loss)
 {
 	const double clip = loss->kind == LOSS_ASL ? (double)loss->clip : 0;
-	const double gp = loss->kind == LOSS_BCE ? 0 : (double)loss->gamma_pos, gn = loss->kind == LOSS_BCE ? 0 : (double)loss->gamma_neg;
+	const double gp = loss->kind == LOSS_BCE ? 0 : (double)loss->gamma_pos,
+		     gn = loss->kind == LOSS_BCE ? 0 : (double)loss->gamma_neg;
 	const double p = 1 / (1 + exp(-z)), pm = p - clip;
 	double positive = (gp + 1) * log1p(-p), negative = gn * log(pm) + log(p) + log1p(-p) - log1p(-pm);
 
@@ -87,17 +88,21 @@ adds_blend_run(float *out, const float *decoder, const float *ridge, const uint8
 			const double u = trained[k] ? w->trained : w->untrained;
 			const int64_t c = i * L + k;
 
-			out[c] = u == 0 ? ridge[c]
-			                : (float)adds_loss_odds(u * (double)decoder[c] + (1 - u) * adds_loss_logit((double)ridge[c], &w->loss),
-			                                        &w->loss);
+			out[c] =
+				u == 0 ? ridge[c]
+				       : (float)adds_loss_odds(
+						 u * (double)decoder[c] +
+							 (1 - u) * adds_loss_logit((double)ridge[c],
+			                                                           &w->loss),
+						 &w->loss);
 		}
 }
 
 /* ---- the weights ---- */
 
 int
-adds_ridge_label_folds(int *fold, const float *texts, int64_t D, const int8_t *targets, int64_t N, int64_t L, const int32_t *labels,
-                       int64_t n)
+adds_ridge_label_folds(int *fold, const float *texts, int64_t D, const int8_t *targets, int64_t N,
+                       int64_t L, const int32_t *labels, int64_t n)
 {
 	int64_t i, k, judged = 0, distinct = 0, positives;
 
@@ -166,8 +171,9 @@ choose(double *w, struct adds_ridge_gain *gain, struct choice *c, struct adds_er
 	for (j = 0; j < WEIGHTS; j++) {
 		for (i = 0; i < c->N * c->L; i++)
 			c->S[i] = (float)(weights[j] * c->decoder[i] + (1 - weights[j]) * c->ridge[i]);
-		rc = adds_mean_ap(&mean, j ? c->ap : c->zero, NULL, c->S, c->targets, c->listed, c->N, c->L, ADDS_RIDGE_MIN_POSITIVES,
-		                  ADDS_AP_STEP, c->threads, err);
+		rc = adds_mean_ap(&mean, j ? c->ap : c->zero, NULL, c->S, c->targets, c->listed,
+		                  c->N, c->L, ADDS_RIDGE_MIN_POSITIVES, ADDS_AP_STEP, c->threads,
+		                  err);
 		if (rc < 0)
 			return (int)rc;
 		for (k = n = 0; j && k < c->L; k++)
@@ -206,7 +212,7 @@ adds_blend_choose(struct adds_blend *w, const float *decoder, const float *ridge
 	float *S = malloc((cells + 1) * sizeof(*S));
 	int8_t *y = malloc(cells + 1);
 	uint8_t *listed = malloc((size_t)L + 1);
-	struct choice c = { both, both + cells, y, listed, N, L, threads, S, ap, ap + L, ap + 2 * L };
+	struct choice c;
 	int64_t k;
 	int rc, folds = 0;
 
@@ -214,6 +220,7 @@ adds_blend_choose(struct adds_blend *w, const float *decoder, const float *ridge
 		rc = adds_fail(err, ADDS_ENOMEM, "out of memory for %zu scores", cells);
 		goto out;
 	}
+	c = (struct choice){ both, both + cells, y, listed, N, L, threads, S, ap, ap + L, ap + 2 * L };
 	for (k = 0; k < L; k++) {
 		listed[k] = trained[k];
 		folds |= label_fold[k] >= 0;
@@ -286,8 +293,9 @@ adds_blend_from_message(struct adds_blend *w, const struct adds_message *m, stru
 	w->gain_trained.error = number(j, "gain_trained_error");
 	w->gain_untrained.mean = number(j, "gain_untrained");
 	w->gain_untrained.error = number(j, "gain_untrained_error");
-	if (!(w->trained >= 0 && w->trained <= 1 && w->untrained >= 0 && w->untrained <= 1 && kind >= LOSS_ASL && kind <= LOSS_BCE &&
-	      w->loss.gamma_pos >= 0 && w->loss.gamma_neg >= 0 && w->loss.clip >= 0 && w->loss.clip < 0.5f))
+	if (!(w->trained >= 0 && w->trained <= 1 && w->untrained >= 0 && w->untrained <= 1 &&
+	      kind >= LOSS_ASL && kind <= LOSS_BCE && w->loss.gamma_pos >= 0 &&
+	      w->loss.gamma_neg >= 0 && w->loss.clip >= 0 && w->loss.clip < 0.5f))
 		return adds_fail(err, ADDS_EFORMAT, "no blend: its weights or its loss are missing or cannot be");
 	w->loss.kind = (enum loss_kind)(int)kind;
 	return 0;
@@ -296,6 +304,9 @@ adds_blend_from_message(struct adds_blend *w, const struct adds_message *m, stru
 void
 adds_blend_summary(const struct adds_blend *w, char *text, size_t n)
 {
-	snprintf(text, n, "blend: %g of the decoder for trained labels, %g for others; change of held-out AP against the ridge alone %+.3f (+-%.3f) and %+.3f (+-%.3f)",
-	         w->trained, w->untrained, w->gain_trained.mean, w->gain_trained.error, w->gain_untrained.mean, w->gain_untrained.error);
+	snprintf(
+		text, n,
+		"blend: %g of the decoder for trained labels, %g for others; change of held-out AP against the ridge alone %+.3f (+-%.3f) and %+.3f (+-%.3f)",
+		w->trained, w->untrained, w->gain_trained.mean, w->gain_trained.error,
+		w->gain_untrained.mean, w->gain_untrained.error);
 }

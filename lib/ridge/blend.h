@@ -12,8 +12,8 @@
 #include "ridge.h"
 
 struct adds_blend {
-	double trained, untrained; /* w of the decoder; 0: the ridge alone */
-	struct loss_args loss;     /* what the decoder was trained with */
+	double trained, untrained;                           /* w of the decoder; 0: the ridge alone */
+	struct loss_args loss;                               /* what the decoder was trained with */
 	struct adds_ridge_gain gain_trained, gain_untrained; /* over the ridge alone, in held-out AP */
 };
 
@@ -32,8 +32,9 @@ void adds_blend_run(float *out, const float *decoder, const float *ridge, const 
  * from models that saw neither the picture's fold nor, of the labels, those of
  * the label fold of that number (label_fold [L], −1: never held out; picture i is
  * of fold i mod 3). trained [L]: which labels speak. targets [N, L]. w->loss is set by the caller. */
-int adds_blend_choose(struct adds_blend *w, const float *decoder, const float *ridge, const int8_t *targets, const uint8_t *trained,
-                      const int *label_fold, int64_t N, int64_t L, int threads, struct adds_error *err);
+int adds_blend_choose(struct adds_blend *w, const float *decoder, const float *ridge,
+                      const int8_t *targets, const uint8_t *trained, const int *label_fold,
+                      int64_t N, int64_t L, int threads, struct adds_error *err);
 
 int adds_blend_to_message(const struct adds_blend *w, struct adds_message *m, struct adds_error *err);
 int adds_blend_from_message(struct adds_blend *w, const struct adds_message *m, struct adds_error *err);

@@ -22,7 +22,8 @@ struct newton {
 static double
 clip(double v)
 {
-	return v < -0.5 ? -0.5 : v > 0.5 ? 0.5 : v;
+	return v < -0.5 ? -0.5 : v > 0.5 ? 0.5
+	                                 : v;
 }
 
 /* the five sums of each column: r·x, r, v·x², v·x, v */

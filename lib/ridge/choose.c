@@ -65,7 +65,8 @@ label_aps(double *ap, const float *S, const int8_t *targets, const uint8_t *list
           struct adds_error *err)
 {
 	double mean;
-	const int64_t rc = adds_mean_ap(&mean, ap, NULL, S, targets, listed, n, L, ADDS_RIDGE_MIN_POSITIVES, ADDS_AP_STEP, threads, err);
+	const int64_t rc = adds_mean_ap(&mean, ap, NULL, S, targets, listed, n, L,
+	                                ADDS_RIDGE_MIN_POSITIVES, ADDS_AP_STEP, threads, err);
 
 	return rc < 0 ? (int)rc : 0;
 }
@@ -159,7 +160,7 @@ adds_choose_reading(double *share, double *sharp, struct adds_ridge_gain *gain, 
 	float *t = calloc((size_t)((n + 1) * D + s->n * n + 1), sizeof(*t));
 	int8_t *y = malloc((size_t)(s->n * n) + 1);
 	double *ap = malloc((size_t)(3 * n + 1) * sizeof(*ap));
-	struct reading r = { s, t, y, n, t + n * D, t + (n + 1) * D, ap, ap + n, ap + 2 * n, threads, c };
+	struct reading r;
 	int64_t i, k;
 	int rc;
 
@@ -169,6 +170,7 @@ adds_choose_reading(double *share, double *sharp, struct adds_ridge_gain *gain, 
 		rc = adds_fail(err, ADDS_ENOMEM, "out of memory for %lld labels", (long long)n);
 		goto out;
 	}
+	r = (struct reading){ s, t, y, n, t + n * D, t + (n + 1) * D, ap, ap + n, ap + 2 * n, threads, c };
 	for (k = 0; k < n; k++)
 		memcpy(t + k * D, texts + labels[k] * D, (size_t)D * sizeof(*t));
 	adds_mean_text(t + n * D, t, D, NULL, n);
@@ -246,7 +248,8 @@ fit_folds(const struct search *h, struct adds_error *err)
 	return rc;
 }
 
-/* AP of a random order of n pictures, p of them positive, in the mean (Bestgen, "Exact expected average precision of the random baseline", 2015) */
+/* AP of a random order of n pictures, p of them positive, in the mean (Bestgen, "Exact expected
+ * average precision of the random baseline", 2015) */
 static double
 chance(double n, double p)
 {
@@ -257,9 +260,11 @@ chance(double n, double p)
 	return n > 1 ? ((p - 1) / (n - 1) * (n - h) + h) / n : 1;
 }
 
-/* Standard errors that a gain must have. Of two dozen strengths tried one seems to gain by chance more often than two of them say; the harm is small where
- * the folds would show it. Where zero-shot does not rank these pictures better than chance they cannot show what may be lost on others, and it
- * takes three. (Pictures shuffled among their labels, 40 times: with two errors, five lost .06 to .18 of AP.) */
+/* Standard errors that a gain must have. Of two dozen strengths tried one seems to gain by chance
+ * more often than two of them say; the harm is small where the folds would show it. Where zero-shot
+ * does not rank these pictures better than chance they cannot show what may be lost on others, and
+ * it takes three. (Pictures shuffled among their labels, 40 times: with two errors, five lost .06
+ * to .18 of AP.) */
 static int
 caution(const struct search *h, double *d)
 {
@@ -289,8 +294,9 @@ standing_out(double bound, const struct adds_ridge_gain *gain, int errors)
 
 /* lower bounds of both strengths for one λ and one ρ; ap [folds, L], d, S: scratch */
 static int
-bounds(double *trained, double *held, struct adds_ridge_gain *gt, struct adds_ridge_gain *gh, const struct search *h, int l, double rho,
-       double *ap, double *d, float *S, struct adds_error *err)
+bounds(double *trained, double *held, struct adds_ridge_gain *gt, struct adds_ridge_gain *gh,
+       const struct search *h, int l, double rho, double *ap, double *d, float *S,
+       struct adds_error *err)
 {
 	const int folds = h->q->folds;
 	int64_t i, j;
@@ -374,8 +380,9 @@ take_plane(const struct search *h, struct adds_error *err)
 }
 
 int
-adds_choose_strength(struct adds_strength *q, const struct adds_tileset *s, const float *Z, const float *texts, const int8_t *targets,
-                     int64_t L, const int32_t *labels, int64_t n, double beta, int threads, struct adds_ridge_course *c,
+adds_choose_strength(struct adds_strength *q, const struct adds_tileset *s, const float *Z,
+                     const float *texts, const int8_t *targets, int64_t L, const int32_t *labels,
+                     int64_t n, double beta, int threads, struct adds_ridge_course *c,
                      struct adds_error *err)
 {
 	struct search h = { s, Z, texts, targets, L, s->v.cols, labels, n, beta, threads, 0, 0, c, q, NULL, NULL, NULL, NULL };

@@ -31,8 +31,10 @@ centre_and_scale(struct adds_ridge_fit *f, struct adds_error *err)
 	if ((rc = adds_device(b, &mu, 1, f->D, err)) < 0 || (rc = adds_device(b, &sums, 1, f->s->v.rows, err)) < 0)
 		goto out;
 	if (!f->p.p) {
-		if ((rc = b->ops->colsum(b, mu.p, f->s->v, 0, err)) < 0 || (rc = b->ops->dot(b, &squares, f->s->v, f->s->v, err)) < 0 ||
-		    (rc = b->ops->axpby(b, mu, 0, mu, (float)(1 / n), err)) < 0 || (rc = b->ops->dot(b, &means, mu, mu, err)) < 0)
+		if ((rc = b->ops->colsum(b, mu.p, f->s->v, 0, err)) < 0 ||
+		    (rc = b->ops->dot(b, &squares, f->s->v, f->s->v, err)) < 0 ||
+		    (rc = b->ops->axpby(b, mu, 0, mu, (float)(1 / n), err)) < 0 ||
+		    (rc = b->ops->dot(b, &means, mu, mu, err)) < 0)
 			goto out;
 		f->scale = deviation(squares / n, means);
 	} else {
@@ -51,7 +53,7 @@ out:
 	return rc;
 }
 
-struct sides { /* of one label */
+struct sides {                     /* of one label */
 	double positive, negative; /* ω of its cells */
 	double total, z, y;        /* Σω, weighted means */
 };
@@ -72,7 +74,8 @@ weigh(const struct adds_ridge_fit *f, const float *Z, const int8_t *targets, int
 	w.negative = c / (negatives > 1 ? negatives : 1);
 	for (i = 0; i < f->s->n; i++) {
 		const int8_t t = targets[i * L + row];
-		const double omega = t > 0 ? w.positive : t == 0 ? w.negative : 0;
+		const double omega = t > 0 ? w.positive : t == 0 ? w.negative
+		                                                 : 0;
 
 		w.total += omega;
 		w.z += omega * (double)Z[i * L + row];
@@ -104,7 +107,8 @@ residuals(struct adds_ridge_fit *f, float *omega, float *omega_r, const float *Z
 		w[k] = weigh(f, Z, targets, L, row);
 		for (i = 0; i < f->s->n; i++) {
 			const int8_t t = targets[i * L + row];
-			const double o = t > 0 ? w[k].positive : t == 0 ? w[k].negative : 0;
+			const double o = t > 0 ? w[k].positive : t == 0 ? w[k].negative
+			                                                : 0;
 			const double z = (double)Z[i * L + row] - w[k].z, y = (t > 0) - w[k].y;
 
 			zy[2 * k] += o * z * y;
@@ -120,7 +124,8 @@ residuals(struct adds_ridge_fit *f, float *omega, float *omega_r, const float *Z
 	for (i = 0; i < f->s->n; i++)
 		for (k = 0; k < f->K; k++) {
 			const int8_t t = targets[i * L + f->labels[k]];
-			const double o = t > 0 ? w[k].positive : t == 0 ? w[k].negative : 0;
+			const double o = t > 0 ? w[k].positive : t == 0 ? w[k].negative
+			                                                : 0;
 			const double z = (double)Z[i * L + f->labels[k]] - w[k].z, y = (t > 0) - w[k].y;
 
 			omega[i * f->K + k] = (float)o;
@@ -143,7 +148,8 @@ weighted_means(struct adds_ridge_fit *f, const float *omega_r, struct adds_error
 
 	if (!inverse)
 		return adds_fail(err, ADDS_ENOMEM, "out of memory for %lld labels", (long long)f->K);
-	if ((rc = adds_device_put(b, &r, omega_r, f->s->n, f->K, err)) < 0 || (rc = adds_phi_sums(f->phi, f, f->omega, err)) < 0 ||
+	if ((rc = adds_device_put(b, &r, omega_r, f->s->n, f->K, err)) < 0 ||
+	    (rc = adds_phi_sums(f->phi, f, f->omega, err)) < 0 ||
 	    (rc = b->ops->get(b, inverse, f->sums.p, (size_t)f->K * sizeof(*inverse), err)) < 0)
 		goto out;
 	for (k = 0; k < f->K; k++)
@@ -189,7 +195,8 @@ set_texts(struct adds_ridge_fit *f, const float *texts, double beta, struct adds
 	adds_centred_texts(f->U, texts, f->D, f->labels, f->K, f->mean_text);
 	for (k = 0; k < f->K; k++)
 		memcpy(rows + k * f->D, texts + f->labels[k] * f->D, (size_t)f->D * sizeof(*rows));
-	if ((rc = adds_device_put(b, &t, rows, f->K, f->D, err)) == 0 && (rc = adds_device_put(b, &f->u, f->U, f->K, f->D, err)) == 0 &&
+	if ((rc = adds_device_put(b, &t, rows, f->K, f->D, err)) == 0 &&
+	    (rc = adds_device_put(b, &f->u, f->U, f->K, f->D, err)) == 0 &&
 	    (rc = adds_device(b, &f->kernel, f->K, f->K, err)) == 0 &&
 	    (rc = adds_text_kernel(b, f->kernel, f->u, f->u, ADDS_RIDGE_TAU, err)) == 0)
 		rc = adds_pool_weights(&f->p, f->s, t, beta, err);
@@ -223,8 +230,10 @@ adds_fit_init(struct adds_ridge_fit *f, const struct adds_tileset *s, const floa
 		if ((rc = adds_device(b, square[i], f->K, f->D, err)) < 0)
 			return rc;
 	if ((rc = adds_device(b, &f->past, (ADDS_RIDGE_STEPS + 1) * f->K, f->D, err)) < 0 ||
-	    (rc = adds_device(b, &f->sums, 1, f->K, err)) < 0 || (rc = adds_device(b, &f->offset, 1, f->K, err)) < 0 || (rc = adds_spans_init(f, err)) < 0 ||
-	    (rc = set_texts(f, texts, beta, err)) < 0 || (rc = centre_and_scale(f, err)) < 0)
+	    (rc = adds_device(b, &f->sums, 1, f->K, err)) < 0 ||
+	    (rc = adds_device(b, &f->offset, 1, f->K, err)) < 0 ||
+	    (rc = adds_spans_init(f, err)) < 0 || (rc = set_texts(f, texts, beta, err)) < 0 ||
+	    (rc = centre_and_scale(f, err)) < 0)
 		return rc;
 	return set_targets(f, Z, targets, L, err);
 }
@@ -232,7 +241,9 @@ adds_fit_init(struct adds_ridge_fit *f, const struct adds_tileset *s, const floa
 void
 adds_fit_release(struct adds_ridge_fit *f)
 {
-	struct mat *const all[] = { &f->kernel, &f->u, &f->p, &f->omega, &f->phi, &f->first, &f->A, &f->R, &f->P, &f->KP, &f->Q, &f->T, &f->E, &f->G, &f->sums, &f->offset, &f->past };
+	struct mat *const all[] = { &f->kernel, &f->u, &f->p, &f->omega, &f->phi, &f->first,
+		                    &f->A, &f->R, &f->P, &f->KP, &f->Q, &f->T,
+		                    &f->E, &f->G, &f->sums, &f->offset, &f->past };
 	size_t i;
 
 	for (i = 0; f->s && i < sizeof(all) / sizeof(*all); i++)
@@ -270,8 +281,8 @@ overlaps(struct mat c, const struct adds_ridge_fit *f, const double *rs, int ste
 	float host[ADDS_RIDGE_STEPS + 1];
 	int i, rc;
 
-	if ((rc = adds_product(b, c, mat_of(f->T.p, DT_F32, 1, f->K * f->D), 0, mat_of(f->past.p, DT_F32, steps, f->K * f->D), 1, 1, 0,
-	                       err)) < 0 ||
+	if ((rc = adds_product(b, c, mat_of(f->T.p, DT_F32, 1, f->K * f->D), 0,
+	                       mat_of(f->past.p, DT_F32, steps, f->K * f->D), 1, 1, 0, err)) < 0 ||
 	    (rc = b->ops->get(b, host, c.p, (size_t)steps * sizeof(*host), err)) < 0)
 		return rc;
 	for (i = 0; i < steps; i++)
@@ -290,9 +301,11 @@ reorthogonalise(double *norm, struct adds_ridge_fit *f, const double *rs, int st
 	int rc = kernel_norm(norm, f, err);
 
 	if (rc == 0 && steps) {
-		if ((rc = adds_device(b, &c, 1, steps, err)) == 0 && (rc = overlaps(c, f, rs, steps, err)) == 0 &&
-		    (rc = adds_product(b, mat_of(f->R.p, DT_F32, 1, f->K * f->D), c, 0, mat_of(f->past.p, DT_F32, steps, f->K * f->D), 0, 1,
-		                       1, err)) == 0)
+		if ((rc = adds_device(b, &c, 1, steps, err)) == 0 &&
+		    (rc = overlaps(c, f, rs, steps, err)) == 0 &&
+		    (rc = adds_product(b, mat_of(f->R.p, DT_F32, 1, f->K * f->D), c, 0,
+		                       mat_of(f->past.p, DT_F32, steps, f->K * f->D), 0, 1, 1,
+		                       err)) == 0)
 			rc = kernel_norm(norm, f, err);
 		b->ops->release(b, c.p);
 	}
@@ -318,11 +331,13 @@ adds_fit_solve(struct adds_ridge_fit *f, double lambda, int steps, struct adds_r
 		if ((rc = adds_fit_operator(f, lambda, err)) < 0 || (rc = ops->dot(b, &x, f->KP, f->Q, err)) < 0)
 			return rc;
 		alpha = rs[f->steps] / x;
-		if ((rc = ops->axpby(b, f->A, (float)alpha, f->P, 1, err)) < 0 || (rc = ops->axpby(b, f->R, (float)-alpha, f->Q, 1, err)) < 0 ||
+		if ((rc = ops->axpby(b, f->A, (float)alpha, f->P, 1, err)) < 0 ||
+		    (rc = ops->axpby(b, f->R, (float)-alpha, f->Q, 1, err)) < 0 ||
 		    (rc = reorthogonalise(&rs[f->steps + 1], f, rs, f->steps + 1, err)) < 0)
 			return rc;
 		beta = rs[f->steps + 1] / rs[f->steps];
-		if ((rc = ops->axpby(b, f->P, 1, f->R, (float)beta, err)) < 0 || (rc = ops->axpby(b, f->KP, 1, f->T, (float)beta, err)) < 0)
+		if ((rc = ops->axpby(b, f->P, 1, f->R, (float)beta, err)) < 0 ||
+		    (rc = ops->axpby(b, f->KP, 1, f->T, (float)beta, err)) < 0)
 			return rc;
 	}
 	adds_ridge_count(c, 1, 0);

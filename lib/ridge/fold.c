@@ -67,7 +67,8 @@ adds_fold_correct(float *to, struct adds_ridge_fold *o, const struct adds_ridge_
 	int64_t i;
 	int rc;
 
-	if ((rc = adds_fit_weights(o->w, f, o->texts, o->n, err)) < 0 || (rc = adds_correction(o->H, &o->b, o->p, o->w, f->mu, err)) < 0)
+	if ((rc = adds_fit_weights(o->w, f, o->texts, o->n, err)) < 0 ||
+	    (rc = adds_correction(o->H, &o->b, o->p, o->w, f->mu, err)) < 0)
 		return rc;
 	for (i = 0; i < o->nb; i++)
 		memcpy(to + o->list_b[i] * o->n, o->H + i * o->n, (size_t)o->n * sizeof(float));

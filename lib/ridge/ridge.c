@@ -232,6 +232,23 @@ smooth_means(struct adds_ridge *m, const float *cosines, struct adds_error *err)
 	return rc;
 }
 
+/* room for K labels of width D: 1, or 0 if memory is out */
+static int
+make_room(struct adds_ridge *m, int64_t K, int64_t D)
+{
+	m->K = K;
+	m->D = D;
+	m->names = adds_vocab_new();
+	m->texts = floats(K * D);
+	m->mean_text = floats(D);
+	m->A = floats(K * D);
+	m->mu = floats(D);
+	m->offset = doubles(K);
+	m->mean = doubles(K);
+	m->weight = doubles(K);
+	return m->names && m->texts && m->mean_text && m->A && m->mu && m->offset && m->mean && m->weight;
+}
+
 static int
 take_fit(struct training *t, const struct adds_ridge_fit *f, const struct adds_vocab *names, struct adds_error *err)
 {
@@ -242,17 +259,7 @@ take_fit(struct training *t, const struct adds_ridge_fit *f, const struct adds_v
 	int64_t k, i;
 	int rc = 0;
 
-	m->K = f->K;
-	m->D = t->D;
-	m->names = adds_vocab_new();
-	m->texts = floats(m->K * m->D);
-	m->mean_text = floats(m->D);
-	m->A = floats(m->K * m->D);
-	m->mu = floats(m->D);
-	m->offset = doubles(m->K);
-	m->mean = doubles(m->K);
-	m->weight = doubles(m->K);
-	if (!host || !d || !m->names || !m->texts || !m->mean_text || !m->A || !m->mu || !m->offset || !m->mean || !m->weight) {
+	if (!make_room(m, f->K, t->D) || !host || !d) {
 		rc = adds_fail(err, ADDS_ENOMEM, "out of memory for %lld labels", (long long)m->K);
 		goto out;
 	}
@@ -270,9 +277,13 @@ take_fit(struct training *t, const struct adds_ridge_fit *f, const struct adds_v
 	m->scale = f->scale;
 	m->s = f->s_zero;
 	m->steps = f->steps;
-	if (rc < 0 || (rc = t->b->ops->get(t->b, m->A, f->A.p, (size_t)(m->K * m->D) * sizeof(float), err)) < 0 ||
-	    (rc = adds_device(t->b, &cosines, f->K, f->K, err)) < 0 || (rc = adds_product(t->b, cosines, f->u, 0, f->u, 1, 1, 0, err)) < 0 ||
-	    (rc = t->b->ops->get(t->b, host, cosines.p, (size_t)(f->K * f->K) * sizeof(float), err)) < 0)
+	if (rc < 0 ||
+	    (rc = t->b->ops->get(t->b, m->A, f->A.p, (size_t)(m->K * m->D) * sizeof(float), err)) <
+	            0 ||
+	    (rc = adds_device(t->b, &cosines, f->K, f->K, err)) < 0 ||
+	    (rc = adds_product(t->b, cosines, f->u, 0, f->u, 1, 1, 0, err)) < 0 ||
+	    (rc = t->b->ops->get(t->b, host, cosines.p, (size_t)(f->K * f->K) * sizeof(float),
+	                         err)) < 0)
 		goto out;
 	m->d90 = quantile_90(host, f->K, d);
 	rc = smooth_means(m, host, err);
@@ -394,7 +405,8 @@ calibrate(struct training *t, struct adds_error *err)
 			t->out[i * t->K + k] = (float)(z + m->rho_trained * h - m->mean[k]);
 			y[i * t->K + k] = t->d->targets[i * t->L + t->labels[k]];
 		}
-	if ((rc = adds_newton(&m->slope_trained, &m->intercept_trained, m->offset, t->out, y, t->N, t->K, 0.25, t->o->threads, err)) < 0)
+	if ((rc = adds_newton(&m->slope_trained, &m->intercept_trained, m->offset, t->out, y, t->N,
+	                      t->K, 0.25, t->o->threads, err)) < 0)
 		goto out;
 	for (i = 0; i < t->N * t->K; i++)
 		t->out[i] = (float)(m->slope_trained * (double)t->out[i] + m->intercept_trained + m->offset[i % t->K]);
@@ -417,12 +429,14 @@ choose_everything(struct training *t, struct adds_error *err)
 	int rc;
 
 	if (!t->o->strict_zero_shot &&
-	    (rc = adds_choose_reading(&m->share, &m->sharp, &m->gain_reading, &t->part, t->d->texts, t->part_targets, t->L, t->part_labels,
-	                              t->part_K, t->o->threads, &t->course, err)) != 0)
+	    (rc = adds_choose_reading(&m->share, &m->sharp, &m->gain_reading, &t->part, t->d->texts,
+	                              t->part_targets, t->L, t->part_labels, t->part_K,
+	                              t->o->threads, &t->course, err)) != 0)
 		return rc;
 	if ((rc = read_all(t, err)) < 0 ||
-	    (rc = adds_choose_strength(&t->q, &t->part, t->part_Z, t->d->texts, t->part_targets, t->L, t->part_labels, t->part_K, t->d->beta,
-	                               t->o->threads, &t->course, err)) != 0)
+	    (rc = adds_choose_strength(&t->q, &t->part, t->part_Z, t->d->texts, t->part_targets,
+	                               t->L, t->part_labels, t->part_K, t->d->beta, t->o->threads,
+	                               &t->course, err)) != 0)
 		return rc;
 	m->lambda = t->q.lambda;
 	m->rho_trained = t->q.rho_trained;
@@ -526,12 +540,19 @@ adds_ridge_free(struct adds_ridge *m)
 void
 adds_ridge_summary(const struct adds_ridge *m, char *text, size_t n)
 {
-	size_t at = (size_t)snprintf(text, n, "ridge: %lld %s, lambda %g, reading a %g c %g, strength %g trained, %g untrained", (long long)m->K,
-	                             ADDS_PLURAL(m->K, "label", "labels"), m->lambda, m->share, m->sharp, m->rho_trained, m->rho_untrained);
+	size_t at = (size_t)snprintf(
+		text, n,
+		"ridge: %lld %s, lambda %g, reading a %g c %g, strength %g trained, %g untrained",
+		(long long)m->K, ADDS_PLURAL(m->K, "label", "labels"), m->lambda, m->share,
+		m->sharp, m->rho_trained, m->rho_untrained);
 
 	if (at < n)
-		snprintf(text + at, n - at, "; expected change of AP %+.3f (+-%.3f) trained, %+.3f (+-%.3f) untrained, over %lld %s; calibration error %.3f",
-		         m->gain_reading.mean + m->gain_trained.mean, hypot(m->gain_reading.error, m->gain_trained.error),
-		         m->gain_reading.mean + m->gain_untrained.mean, hypot(m->gain_reading.error, m->gain_untrained.error),
-		         (long long)m->judged, ADDS_PLURAL(m->judged, "label", "labels"), m->calibration_error);
+		snprintf(
+			text + at, n - at,
+			"; expected change of AP %+.3f (+-%.3f) trained, %+.3f (+-%.3f) untrained, over %lld %s; calibration error %.3f",
+			m->gain_reading.mean + m->gain_trained.mean,
+			hypot(m->gain_reading.error, m->gain_trained.error),
+			m->gain_reading.mean + m->gain_untrained.mean,
+			hypot(m->gain_reading.error, m->gain_untrained.error), (long long)m->judged,
+			ADDS_PLURAL(m->judged, "label", "labels"), m->calibration_error);
 }

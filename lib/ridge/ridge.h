@@ -20,13 +20,14 @@
 
 /* training pictures, in stream order */
 struct adds_ridge_data {
-	struct mat tokens;     /* device f32 [R, D]: unit class tokens of the tiles (all tokens, where there is no class token) */
-	struct segs pictures;  /* N segments of tokens */
-	int64_t labels;        /* L */
-	const float *texts;    /* host [L, D], unit rows */
-	const int8_t *targets; /* host [N, L]: 1, 0, −1 unknown */
-	const uint8_t *may;    /* host [L]: 1 for labels that may be trained */
-	float beta;            /* CLIP's logit scale */
+	struct mat tokens;            /* device f32 [R, D]: unit class tokens of the tiles (all tokens, where
+	                      there is no class token) */
+	struct segs pictures;         /* N segments of tokens */
+	int64_t labels;               /* L */
+	const float *texts;           /* host [L, D], unit rows */
+	const int8_t *targets;        /* host [N, L]: 1, 0, −1 unknown */
+	const uint8_t *may;           /* host [L]: 1 for labels that may be trained */
+	float beta;                   /* CLIP's logit scale */
 	const uint64_t *picture_hash; /* host [N], [L]: which are looked at when there are too many; NULL: the first ones */
 	const uint64_t *label_hash;
 };
@@ -39,10 +40,10 @@ struct adds_ridge_watch {
 };
 
 struct adds_ridge_options {
-	int strict_zero_shot;       /* untrained labels keep CLIP's own ranking, whatever the folds say */
-	int64_t select_pictures;    /* at most that many pictures … [10,000] */
-	int64_t select_labels;      /* … and labels serve to choose strengths [512] */
-	int steps;                  /* of conjugate gradients in the fit on all pictures; 0: until the residual is small */
+	int strict_zero_shot;    /* untrained labels keep CLIP's own ranking, whatever the folds say */
+	int64_t select_pictures; /* at most that many pictures … [10,000] */
+	int64_t select_labels;   /* … and labels serve to choose strengths [512] */
+	int steps;               /* of conjugate gradients in the fit on all pictures; 0: until the residual is small */
 	int threads;
 	const struct adds_ridge_watch *watch; /* NULL: nobody */
 };
@@ -56,10 +57,10 @@ struct adds_ridge_gain {
 struct adds_ridge {
 	int64_t K, D;
 	struct adds_vocab *names; /* of the trained labels */
-	float *texts;     /* [K, D] unit rows t_k */
-	float *mean_text; /* [D] */
-	float *A;         /* [K, D] */
-	float *mu;        /* [D] */
+	float *texts;             /* [K, D] unit rows t_k */
+	float *mean_text;         /* [D] */
+	float *A;                 /* [K, D] */
+	float *mu;                /* [D] */
 	double scale, s, lambda, d90;
 	double share, sharp, sigma; /* the reading: a, c, σ */
 	double beta;

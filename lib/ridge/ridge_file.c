@@ -12,7 +12,10 @@ struct number {
 	size_t at;
 };
 
-#define NUMBER(field) { #field, offsetof(struct adds_ridge, field) }
+#define NUMBER(field) \
+	{ \
+#field, offsetof(struct adds_ridge, field) \
+	}
 /* clang-format off */
 static const struct number numbers[] = {
 	NUMBER(scale), NUMBER(s), NUMBER(lambda), NUMBER(d90), NUMBER(share), NUMBER(sharp), NUMBER(sigma), NUMBER(beta),
@@ -25,7 +28,8 @@ static const struct number numbers[] = {
 enum { NUMBERS = sizeof(numbers) / sizeof(*numbers) };
 
 static int
-add(struct adds_message *m, const char *name, enum adds_dtype type, int64_t rows, int64_t cols, const void *data, struct adds_error *err)
+add(struct adds_message *m, const char *name, enum adds_dtype type, int64_t rows, int64_t cols,
+    const void *data, struct adds_error *err)
 {
 	const int64_t shape[2] = { rows, cols };
 
@@ -44,7 +48,8 @@ adds_ridge_to_message(const struct adds_ridge *m, struct adds_message *message, 
 	cJSON_AddNumberToObject(j, "judged", (double)m->judged);
 	cJSON_DeleteItemFromObjectCaseSensitive(adds_message_meta(message), "ridge");
 	cJSON_AddItemToObject(adds_message_meta(message), "ridge", j);
-	if ((rc = adds_vocab_put_names(m->names, message, "ridge.labels", err)) < 0 || (rc = add(message, "ridge.texts", ADDS_F32, m->K, m->D, m->texts, err)) < 0 ||
+	if ((rc = adds_vocab_put_names(m->names, message, "ridge.labels", err)) < 0 ||
+	    (rc = add(message, "ridge.texts", ADDS_F32, m->K, m->D, m->texts, err)) < 0 ||
 	    (rc = add(message, "ridge.A", ADDS_F32, m->K, m->D, m->A, err)) < 0 ||
 	    (rc = add(message, "ridge.mean_text", ADDS_F32, m->D, 0, m->mean_text, err)) < 0 ||
 	    (rc = add(message, "ridge.mu", ADDS_F32, m->D, 0, m->mu, err)) < 0 ||
@@ -55,7 +60,8 @@ adds_ridge_to_message(const struct adds_ridge *m, struct adds_message *message, 
 }
 
 static void *
-take(const struct adds_message *message, const char *name, enum adds_dtype type, int64_t rows, int64_t cols, struct adds_error *err)
+take(const struct adds_message *message, const char *name, enum adds_dtype type, int64_t rows,
+     int64_t cols, struct adds_error *err)
 {
 	const struct adds_tensor *t = adds_message_tensor(message, name);
 	void *copy;
@@ -123,13 +129,17 @@ adds_ridge_from_message(const struct adds_message *message, struct adds_error *e
 	if (take_numbers(m, message, err) < 0 || take_names(m, message, err) < 0)
 		goto failed;
 	if ((int64_t)adds_vocab_size(m->names) != m->K) {
-		adds_fail(err, ADDS_EFORMAT, "the ridge has %lld rows for %zu labels", (long long)m->K, adds_vocab_size(m->names));
+		adds_fail(err, ADDS_EFORMAT, "the ridge has %lld rows for %zu labels",
+		          (long long)m->K, adds_vocab_size(m->names));
 		goto failed;
 	}
-	if ((m->A = take(message, "ridge.A", ADDS_F32, m->K, m->D, err)) && (m->texts = take(message, "ridge.texts", ADDS_F32, m->K, m->D, err)) &&
+	if ((m->A = take(message, "ridge.A", ADDS_F32, m->K, m->D, err)) &&
+	    (m->texts = take(message, "ridge.texts", ADDS_F32, m->K, m->D, err)) &&
 	    (m->mean_text = take(message, "ridge.mean_text", ADDS_F32, m->D, 0, err)) &&
-	    (m->mu = take(message, "ridge.mu", ADDS_F32, m->D, 0, err)) && (m->offset = take(message, "ridge.offset", ADDS_F64, m->K, 0, err)) &&
-	    (m->mean = take(message, "ridge.mean", ADDS_F64, m->K, 0, err)) && (m->weight = take(message, "ridge.weight", ADDS_F64, m->K, 0, err)))
+	    (m->mu = take(message, "ridge.mu", ADDS_F32, m->D, 0, err)) &&
+	    (m->offset = take(message, "ridge.offset", ADDS_F64, m->K, 0, err)) &&
+	    (m->mean = take(message, "ridge.mean", ADDS_F64, m->K, 0, err)) &&
+	    (m->weight = take(message, "ridge.weight", ADDS_F64, m->K, 0, err)))
 		return m;
 failed:
 	adds_ridge_free(m);

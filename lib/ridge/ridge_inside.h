@@ -11,7 +11,7 @@ enum {
 	ADDS_RIDGE_MIN_POSITIVES = 3, /* of a label that is judged */
 	ADDS_RIDGE_MIN_LABELS = 12,   /* judged ones, or untrained labels keep zero-shot */
 	ADDS_RIDGE_MIN_PICTURES = 6,
-	ADDS_RIDGE_CAP = 50,          /* a label's positives weigh as this many at most */
+	ADDS_RIDGE_CAP = 50, /* a label's positives weigh as this many at most */
 	ADDS_RIDGE_STEPS = 60,
 };
 
@@ -34,8 +34,8 @@ struct adds_tileset {
 	struct mat v; /* [R, D] */
 	void *own;    /* its memory, if it is a copy */
 	int64_t n;
-	int64_t *at;  /* [n + 1] */
-	int single;   /* every picture has one token */
+	int64_t *at; /* [n + 1] */
+	int single;  /* every picture has one token */
 };
 
 struct segs adds_tileset_segs(const struct adds_tileset *s);
@@ -55,9 +55,10 @@ int adds_product(struct backend *b, struct mat c, struct mat a, int ta, struct m
 /* columns of labels that are worked on at a time, for R token rows */
 int64_t adds_ridge_block(int64_t rows, int64_t labels);
 
-/* σ of a reading: the deviation of all cosines of tiles and texts (numpy's std with ddof = 1); 1 where every picture has one token. */
-int adds_read_sigma(double *sigma, const struct adds_tileset *s, const float *texts, int64_t L, const float *mean_text, double share,
-                    struct adds_error *err);
+/* σ of a reading: the deviation of all cosines of tiles and texts (numpy's std with ddof = 1); 1
+ * where every picture has one token. */
+int adds_read_sigma(double *sigma, const struct adds_tileset *s, const float *texts, int64_t L,
+                    const float *mean_text, double share, struct adds_error *err);
 /* Reading: Z host [n, L] for texts host [L, D]; sigma is looked at where sharp > 0. */
 int adds_read_tiles(float *Z, const struct adds_tileset *s, const float *texts, int64_t L, const float *mean_text, double share,
                     double sharp, double sigma, struct adds_error *err);
@@ -79,17 +80,17 @@ struct adds_ridge_fit { /* one regression on a set of pictures: all that does no
 	int32_t *labels; /* [K] rows of the vocabulary */
 	float *mean_text, *U, *mu;
 	double scale, s_zero;
-	struct mat kernel; /* [K, K] */
-	struct mat u;      /* [K, D] on the device */
-	struct mat p;      /* [R, K] or p NULL */
-	struct mat omega;  /* [n, K] */
-	struct mat phi;    /* [K, D]: weighted mean of φ */
-	struct mat first;  /* [K, D]: the first residual */
+	struct mat kernel;            /* [K, K] */
+	struct mat u;                 /* [K, D] on the device */
+	struct mat p;                 /* [R, K] or p NULL */
+	struct mat omega;             /* [n, K] */
+	struct mat phi;               /* [K, D]: weighted mean of φ */
+	struct mat first;             /* [K, D]: the first residual */
 	struct mat A, R, P, KP, Q, T; /* [K, D] */
-	struct mat past;   /* [(steps + 1)·K, D]: all residuals so far */
-	struct mat E, G;   /* [pictures of a span, K], [tokens of a span, K] */
-	struct mat sums, offset; /* [1, K] */
-	int64_t *at;       /* where the pictures of a span begin in it */
+	struct mat past;              /* [(steps + 1)·K, D]: all residuals so far */
+	struct mat E, G;              /* [pictures of a span, K], [tokens of a span, K] */
+	struct mat sums, offset;      /* [1, K] */
+	int64_t *at;                  /* where the pictures of a span begin in it */
 	int steps;
 };
 
@@ -119,20 +120,22 @@ int adds_phi_centre(struct mat out, const struct adds_ridge_fit *f, struct adds_
 int adds_fit_operator(const struct adds_ridge_fit *f, double lambda, struct adds_error *err);
 
 /* ---- fold.c ---- */
-struct adds_ridge_fold { /* every third picture, and the others */
+struct adds_ridge_fold {          /* every third picture, and the others */
 	struct adds_tileset a, b; /* the others, which teach; the fold's own, which are scored */
 	int64_t *list_a, *list_b, na, nb;
 	float *Z;           /* [na, L] */
 	int8_t *y;          /* [na, L] */
 	const float *texts; /* [n, D] of the labels that are scored */
 	int64_t n;
-	struct mat p, w;    /* [R_b, n] or p NULL; [n, D] */
-	float *H;           /* [nb, n] */
+	struct mat p, w; /* [R_b, n] or p NULL; [n, D] */
+	float *H;        /* [nb, n] */
 };
 
-/* Fold number p of the pictures of s; Z, targets [s->n, L]; texts host [n, D] must outlive o. Release it, also after a failure. */
-int adds_fold_init(struct adds_ridge_fold *o, int p, const struct adds_tileset *s, const float *Z, const int8_t *targets, int64_t L,
-                   const float *texts, int64_t n, double beta, struct adds_error *err);
+/* Fold number p of the pictures of s; Z, targets [s->n, L]; texts host [n, D] must outlive o.
+ * Release it, also after a failure. */
+int adds_fold_init(struct adds_ridge_fold *o, int p, const struct adds_tileset *s, const float *Z,
+                   const int8_t *targets, int64_t L, const float *texts, int64_t n, double beta,
+                   struct adds_error *err);
 /* Corrections of the fold's pictures by what f learnt of the others, into their rows of to [s->n, n]. */
 int adds_fold_correct(float *to, struct adds_ridge_fold *o, const struct adds_ridge_fit *f, struct adds_error *err);
 void adds_fold_release(struct adds_ridge_fold *o);
@@ -143,16 +146,17 @@ double adds_lower_bound(const double *d, int64_t n, struct adds_ridge_gain *gain
 
 struct adds_strength { /* result of the search */
 	double lambda, rho_trained, rho_untrained;
-	int folds;       /* 1: too few labels to hold any out */
-	int *fold;       /* [L]: label fold, -1 for others */
-	float *H;        /* [folds, n, L]: out-of-fold corrections at the chosen λ */
+	int folds; /* 1: too few labels to hold any out */
+	int *fold; /* [L]: label fold, -1 for others */
+	float *H;  /* [folds, n, L]: out-of-fold corrections at the chosen λ */
 	int64_t judged;
 	struct adds_ridge_gain trained, untrained;
 };
 
 /* both: 1 where they were told to stop */
-int adds_choose_reading(double *share, double *sharp, struct adds_ridge_gain *gain, const struct adds_tileset *s, const float *texts,
-                        const int8_t *targets, int64_t L, const int32_t *labels, int64_t n, int threads,
+int adds_choose_reading(double *share, double *sharp, struct adds_ridge_gain *gain,
+                        const struct adds_tileset *s, const float *texts, const int8_t *targets,
+                        int64_t L, const int32_t *labels, int64_t n, int threads,
                         const struct adds_ridge_course *c, struct adds_error *err);
 int adds_choose_strength(struct adds_strength *q, const struct adds_tileset *s, const float *Z, const float *texts,
                          const int8_t *targets, int64_t L, const int32_t *labels, int64_t n, double beta, int threads,

@@ -11,10 +11,10 @@ struct adds_ridge_scorer {
 	const struct adds_ridge *m;
 	const float *texts;
 	int64_t L, D;
-	struct mat t, w;  /* device [L, D]: texts; correction weights times the strength */
-	uint8_t *trained; /* [L] */
+	struct mat t, w;                  /* device [L, D]: texts; correction weights times the strength */
+	uint8_t *trained;                 /* [L] */
 	double *slope, *intercept, *mean; /* [L] */
-	float *z, *h;     /* host [room, L] */
+	float *z, *h;                     /* host [room, L] */
 	int64_t room;
 };
 
@@ -46,7 +46,8 @@ strength(const struct adds_ridge *m, const float *u, const float *V)
 		nearest = c > nearest ? c : nearest;
 	}
 	d = (2 * m->d90 - (1 - nearest)) / m->d90;
-	return m->rho_untrained * (d < 0 ? 0 : d > 1 ? 1 : d);
+	return m->rho_untrained * (d < 0 ? 0 : d > 1 ? 1
+	                                             : d);
 }
 
 /* the kernel regression of mean readings for a label that was not trained */
@@ -119,7 +120,8 @@ adds_ridge_scorer_new(struct backend *b, const struct adds_ridge *m, const struc
 	float *g = malloc((size_t)(L + 1) * sizeof(*g));
 	int rc;
 
-	if (!s || !U || !V || !g || !(s->trained = calloc((size_t)L + 1, 1)) || !(s->slope = calloc(3 * (size_t)L + 1, sizeof(double)))) {
+	if (!s || !U || !V || !g || !(s->trained = calloc((size_t)L + 1, 1)) ||
+	    !(s->slope = calloc(3 * (size_t)L + 1, sizeof(double)))) {
 		rc = adds_fail(err, ADDS_ENOMEM, "out of memory for %lld labels", (long long)L);
 		goto out;
 	}
@@ -180,7 +182,8 @@ make_room(struct adds_ridge_scorer *s, int64_t n, struct adds_error *err)
 }
 
 int
-adds_ridge_run(struct adds_ridge_scorer *s, float *scores, float *logits, struct mat tokens, struct segs pictures, struct adds_error *err)
+adds_ridge_run(struct adds_ridge_scorer *s, float *scores, float *logits, struct mat tokens,
+               struct segs pictures, struct adds_error *err)
 {
 	const struct adds_ridge *m = s->m;
 	struct adds_tileset set = { 0 };
@@ -188,9 +191,12 @@ adds_ridge_run(struct adds_ridge_scorer *s, float *scores, float *logits, struct
 	int64_t i, j;
 	int rc;
 
-	if ((rc = make_room(s, pictures.n, err)) < 0 || (rc = adds_tileset_view(&set, s->b, tokens, pictures, err)) < 0 ||
-	    (rc = adds_read_tiles(s->z, &set, s->texts, s->L, m->mean_text, m->share, m->sharp, m->sigma, err)) < 0 ||
-	    (rc = adds_pool_weights(&p, &set, s->t, m->beta, err)) < 0 || (rc = adds_correction(s->h, &set, p, s->w, m->mu, err)) < 0)
+	if ((rc = make_room(s, pictures.n, err)) < 0 ||
+	    (rc = adds_tileset_view(&set, s->b, tokens, pictures, err)) < 0 ||
+	    (rc = adds_read_tiles(s->z, &set, s->texts, s->L, m->mean_text, m->share, m->sharp,
+	                          m->sigma, err)) < 0 ||
+	    (rc = adds_pool_weights(&p, &set, s->t, m->beta, err)) < 0 ||
+	    (rc = adds_correction(s->h, &set, p, s->w, m->mu, err)) < 0)
 		goto out;
 	for (i = 0; i < pictures.n; i++)
 		for (j = 0; j < s->L; j++) {

@@ -92,10 +92,19 @@ span_squares(double *sum, const struct adds_ridge_fit *f, const struct span *x, 
 		const struct mat v = mat_part(x->v, at, m, 0, f->D), vv = mat_of((float *)gram.p + floats, DT_F32, m, m);
 
 		jobs[i] = (struct gemm_job){ vv, v, v, 0, 1, 1, 0, NULL, ACT_NONE };
-		jobs[x->n + i] = (struct gemm_job){ mat_part(x->g, at, m, 0, f->K), vv, mat_part(x->p, at, m, 0, f->K), 0, 0, 1, 0, NULL, ACT_NONE };
+		jobs[x->n + i] = (struct gemm_job){ mat_part(x->g, at, m, 0, f->K),
+			                            vv,
+			                            mat_part(x->p, at, m, 0, f->K),
+			                            0,
+			                            0,
+			                            1,
+			                            0,
+			                            NULL,
+			                            ACT_NONE };
 		floats += m * m;
 	}
-	if ((rc = b->ops->gemm(b, jobs, x->n, PREC_F32, err)) == 0 && (rc = b->ops->gemm(b, jobs + x->n, x->n, PREC_F32, err)) == 0)
+	if ((rc = b->ops->gemm(b, jobs, x->n, PREC_F32, err)) == 0 &&
+	    (rc = b->ops->gemm(b, jobs + x->n, x->n, PREC_F32, err)) == 0)
 		rc = b->ops->dot(b, sum, x->g, x->p, err);
 out:
 	b->ops->release(b, gram.p);

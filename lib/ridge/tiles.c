@@ -176,7 +176,8 @@ adds_read_sigma(double *sigma, const struct adds_tileset *s, const float *texts,
 
 /* one block's reading into z [n, width], in place of c's cosines; w: as c */
 static int
-read_block(struct mat z, struct mat c, struct mat w, const struct adds_tileset *s, double sharp, double sigma, struct adds_error *err)
+read_block(struct mat z, struct mat c, struct mat w, const struct adds_tileset *s, double sharp,
+           double sigma, struct adds_error *err)
 {
 	const struct segs at = adds_tileset_segs(s);
 	int rc;

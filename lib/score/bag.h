@@ -11,12 +11,12 @@
 #include "../stream/record.h"
 
 struct adds_bag {
-	int64_t width;   /* D */
-	int64_t n, rows; /* pictures; ΣT */
-	int64_t *at;     /* [n + 1]: first token of each picture */
-	float *tokens;   /* [rows, D] unit rows */
-	int borrowed;    /* 1: tokens are another bag's */
-	int32_t *read;   /* rows that zero-shot reads, picture by picture … */
+	int64_t width;    /* D */
+	int64_t n, rows;  /* pictures; ΣT */
+	int64_t *at;      /* [n + 1]: first token of each picture */
+	float *tokens;    /* [rows, D] unit rows */
+	int borrowed;     /* 1: tokens are another bag's */
+	int32_t *read;    /* rows that zero-shot reads, picture by picture … */
 	int64_t *read_at; /* … [n + 1] */
 	int64_t room_n, room_rows;
 };

@@ -45,12 +45,14 @@ group_tops(struct adds_report *r, struct adds_report_group *g, const uint8_t *ma
 
 	for (i = 0; i < r->options.tops; i++) {
 		memset(c, 0, bytes);
-		rc = adds_count_top(c, s->scores, s->targets, mask, s->n, s->L, r->options.top[i], -INFINITY, r->options.threads, err);
+		rc = adds_count_top(c, s->scores, s->targets, mask, s->n, s->L, r->options.top[i],
+		                    -INFINITY, r->options.threads, err);
 		if (rc < 0)
 			return rc;
 		adds_prf(&g->top[i], c, mask, s->L);
 		memset(c, 0, bytes);
-		if ((rc = adds_count_top(c, s->scores, s->targets, mask, s->n, s->L, r->options.top[i], gate, r->options.threads, err)) < 0)
+		if ((rc = adds_count_top(c, s->scores, s->targets, mask, s->n, s->L,
+		                         r->options.top[i], gate, r->options.threads, err)) < 0)
 			return rc;
 		adds_prf(&g->top_gated[i], c, mask, s->L);
 	}

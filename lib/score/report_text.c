@@ -62,27 +62,41 @@ add_share(struct text *t, int width, double x)
 	add(t, "%*s", width, s);
 }
 
+/* a row of the first table behind its counts */
 static void
-ranking_rows(struct text *t, const struct adds_report *r)
+add_ranking(struct text *t, const struct adds_report *r, int group)
+{
+	const struct adds_report_group *x = &r->group[group];
+	int i;
+
+	add_share(t, 9, x->map);
+	add_share(t, 13, x->picture_ap);
+	for (i = 0; i < r->options.tops; i++) {
+		add_share(t, 10, x->top[i].op);
+		add_share(t, 7, x->top[i].or_);
+		add_share(t, 7, x->top[i].of1);
+	}
+	add(t, "\n");
+}
+
+static void
+ranking_rows(struct text *t, const struct adds_report *r, const struct adds_report *zero)
 {
 	int g, i;
 
-	add(t, "%-8s%8s%10s%9s%13s", "labels", "count", "measured", "mAP", "picture AP");
+	add(t, "%-9s%7s%10s%9s%13s", "labels", "count", "measured", "mAP", "picture AP");
 	for (i = 0; i < r->options.tops; i++)
 		add(t, "     P@%-3d  R@%-3d F1@%-3d", r->options.top[i], r->options.top[i], r->options.top[i]);
 	add(t, "\n");
 	for (g = 0; g < r->groups; g++) {
 		const struct adds_report_group *x = &r->group[g];
 
-		add(t, "%-8s%8lld%10lld", x->name, (long long)x->labels, (long long)x->measured);
-		add_share(t, 9, x->map);
-		add_share(t, 13, x->picture_ap);
-		for (i = 0; i < r->options.tops; i++) {
-			add_share(t, 10, x->top[i].op);
-			add_share(t, 7, x->top[i].or_);
-			add_share(t, 7, x->top[i].of1);
-		}
-		add(t, "\n");
+		add(t, "%-9s%7lld%10lld", x->name, (long long)x->labels, (long long)x->measured);
+		add_ranking(t, r, g);
+		if (!zero)
+			continue;
+		add(t, "%-26s", "zero-shot");
+		add_ranking(t, zero, g);
 	}
 }
 
@@ -113,30 +127,41 @@ threshold_rows(struct text *t, const struct adds_report *r)
 }
 
 char *
-adds_report_table(const struct adds_report *r, const struct adds_scores *s)
+adds_report_table(const struct adds_report *r, const struct adds_scores *s, const struct adds_report *zero)
 {
 	struct text t = { NULL, 0, 0, 0 };
 
 	add(&t, "%lld labelled %s, %lld unlabelled, %lld %s\n\n", (long long)s->n, ADDS_PLURAL(s->n, "picture", "pictures"),
 	    (long long)s->unlabelled, (long long)s->errors, ADDS_PLURAL(s->errors, "error", "errors"));
-	ranking_rows(&t, r);
+	ranking_rows(&t, r, zero);
 	threshold_rows(&t, r);
 	if (!isnan(r->group[0].calibration_error))
 		add(&t, "\ncalibration error %.4f\n", r->group[0].calibration_error);
 	if (r->skipped)
-		add(&t, "\n%lld %s with fewer than %lld known positives %s left out of mAP\n", (long long)r->skipped,
-		    ADDS_PLURAL(r->skipped, "label", "labels"), (long long)(r->options.min_positives > 1 ? r->options.min_positives : 1),
+		add(&t, "\n%lld %s with fewer than %lld known positives %s left out of mAP\n",
+		    (long long)r->skipped, ADDS_PLURAL(r->skipped, "label", "labels"),
+		    (long long)(r->options.min_positives > 1 ? r->options.min_positives : 1),
 		    ADDS_PLURAL(r->skipped, "is", "are"));
 	return finish(&t);
 }
 
+static void
+add_ap(struct text *t, double ap)
+{
+	if (isnan(ap))
+		add(t, "-");
+	else
+		add(t, "%.6f", ap);
+}
+
 char *
-adds_report_labels(const struct adds_report *r, const struct adds_scores *s)
+adds_report_labels(const struct adds_report *r, const struct adds_scores *s, const struct adds_report *zero)
 {
 	struct text t = { NULL, 0, 0, 0 };
 	int64_t j;
 
-	add(&t, "label\tgroup\tpositives\tAP%s\n", r->options.cuts ? "\tprecision\trecall\tF1" : "");
+	add(&t, "label\tgroup\tpositives\tAP%s%s\n",
+	    r->options.cuts ? "\tprecision\trecall\tF1" : "", zero ? "\tzero-shot AP" : "");
 	for (j = 0; j < s->L; j++) {
 		const struct adds_counts *c = &r->counts[j];
 		const double tp = (double)c->tp, said = tp + (double)c->fp, there = tp + (double)c->fn;
@@ -147,13 +172,14 @@ adds_report_labels(const struct adds_report *r, const struct adds_scores *s)
 		    !r->options.unseen ? "all" : r->options.unseen[j] ? "unseen"
 		                                                      : "seen",
 		    (long long)r->positives[j]);
-		if (isnan(r->ap[j]))
-			add(&t, "-");
-		else
-			add(&t, "%.6f", r->ap[j]);
+		add_ap(&t, r->ap[j]);
 		if (r->options.cuts)
 			add(&t, "\t%.6f\t%.6f\t%.6f", said > 0 ? tp / said : 0, there > 0 ? tp / there : 0,
 			    said + there > 0 ? 2 * tp / (said + there) : 0);
+		if (zero) {
+			add(&t, "\t");
+			add_ap(&t, zero->ap[j]);
+		}
 		add(&t, "\n");
 	}
 	return finish(&t);
@@ -213,7 +239,7 @@ group_json(const struct adds_report *r, const struct adds_report_group *g)
 }
 
 static cJSON *
-labels_json(const struct adds_report *r, const struct adds_scores *s)
+labels_json(const struct adds_report *r, const struct adds_scores *s, const struct adds_report *zero)
 {
 	cJSON *list = cJSON_CreateArray();
 	int64_t j;
@@ -227,6 +253,8 @@ labels_json(const struct adds_report *r, const struct adds_scores *s)
 		cJSON_AddStringToObject(l, "name", adds_vocab_name(s->header.labels, (size_t)j));
 		cJSON_AddNumberToObject(l, "positives", (double)r->positives[j]);
 		share(l, "AP", r->ap[j]);
+		if (zero)
+			share(l, "zero_shot_AP", zero->ap[j]);
 		if (r->options.unseen)
 			cJSON_AddNumberToObject(l, "unseen", r->options.unseen[j]);
 		cJSON_AddItemToArray(list, l);
@@ -234,12 +262,22 @@ labels_json(const struct adds_report *r, const struct adds_scores *s)
 	return list;
 }
 
+static cJSON *
+groups_json(const struct adds_report *r)
+{
+	cJSON *groups = cJSON_CreateObject();
+	int g;
+
+	for (g = 0; g < r->groups; g++)
+		cJSON_AddItemToObject(groups, r->group[g].name, group_json(r, &r->group[g]));
+	return groups;
+}
+
 cJSON *
-adds_report_json(const struct adds_report *r, const struct adds_scores *s)
+adds_report_json(const struct adds_report *r, const struct adds_scores *s, const struct adds_report *zero)
 {
 	static const char *const aps[] = { "step", "sklearn", "voc" };
-	cJSON *j = cJSON_CreateObject(), *groups = cJSON_CreateObject();
-	int g;
+	cJSON *j = cJSON_CreateObject();
 
 	cJSON_AddStringToObject(j, "adds", "report");
 	cJSON_AddNumberToObject(j, "format", 1);
@@ -250,9 +288,9 @@ adds_report_json(const struct adds_report *r, const struct adds_scores *s)
 	cJSON_AddNumberToObject(j, "unlabelled", (double)s->unlabelled);
 	cJSON_AddNumberToObject(j, "errors", (double)s->errors);
 	cJSON_AddNumberToObject(j, "skipped", (double)r->skipped);
-	for (g = 0; g < r->groups; g++)
-		cJSON_AddItemToObject(groups, r->group[g].name, group_json(r, &r->group[g]));
-	cJSON_AddItemToObject(j, "groups", groups);
-	cJSON_AddItemToObject(j, "labels", labels_json(r, s));
+	cJSON_AddItemToObject(j, "groups", groups_json(r));
+	cJSON_AddItemToObject(j, "labels", labels_json(r, s, zero));
+	if (zero)
+		cJSON_AddItemToObject(cJSON_AddObjectToObject(j, "zero_shot"), "groups", groups_json(zero));
 	return j;
 }

@@ -128,8 +128,9 @@ open_ridge(struct adds_scorer *s, const struct adds_message *m, struct adds_erro
 	if (!(s->ridge = adds_ridge_from_message(m, err)))
 		return err->code;
 	if (s->ridge->D != s->texts->width)
-		return adds_fail(err, ADDS_EMISMATCH, "it is for embeddings of width %lld, the label stream's have %d", (long long)s->ridge->D,
-		                 s->texts->width);
+		return adds_fail(err, ADDS_EMISMATCH,
+		                 "it is for embeddings of width %lld, the label stream's have %d",
+		                 (long long)s->ridge->D, s->texts->width);
 	if (!(s->ridge_scorer = adds_ridge_scorer_new(s->b, s->ridge, s->texts->vocab, s->texts->embedding, err)))
 		return err->code;
 	adds_ridge_summary(s->ridge, s->summary, sizeof(s->summary));
@@ -177,8 +178,8 @@ open_checkpoint(struct adds_scorer *s, const char *path, struct adds_error *err)
 }
 
 struct adds_scorer *
-adds_scorer_open(struct backend *b, const char *checkpoint, const struct adds_texts *texts, const struct adds_scorer_options *options,
-                 struct adds_error *err)
+adds_scorer_open(struct backend *b, const char *checkpoint, const struct adds_texts *texts,
+                 const struct adds_scorer_options *options, struct adds_error *err)
 {
 	struct adds_scorer *s = calloc(1, sizeof(*s));
 	const size_t n = (size_t)(texts->n * texts->width);
@@ -191,7 +192,8 @@ adds_scorer_open(struct backend *b, const char *checkpoint, const struct adds_te
 	s->texts = texts;
 	s->options = *options;
 	strcpy(s->id, "zero-shot");
-	snprintf(s->summary, sizeof(s->summary), "zero-shot: cosines of %lld %s", (long long)texts->n, ADDS_PLURAL(texts->n, "label", "labels"));
+	snprintf(s->summary, sizeof(s->summary), "zero-shot: cosines of %lld %s",
+	         (long long)texts->n, ADDS_PLURAL(texts->n, "label", "labels"));
 	if (upload(b, &s->labels, texts->embedding, n, 1, err) < 0 ||
 	    upload(b, &s->scaled, texts->embedding, n, sqrtf((float)texts->width), err) < 0 ||
 	    (checkpoint && open_checkpoint(s, checkpoint, err) < 0)) {

@@ -16,8 +16,9 @@ adds_score_header_read(struct adds_score_header *h, const struct adds_reader *r,
 
 	memset(h, 0, sizeof(*h));
 	if (!kind || (strcmp(kind, "logit") && strcmp(kind, "similarity")))
-		return adds_fail(err, ADDS_EFORMAT, "%s: header: \"score\" is '%s', neither logit nor similarity", adds_reader_name(r),
-		                 kind ? kind : "absent");
+		return adds_fail(err, ADDS_EFORMAT,
+		                 "%s: header: \"score\" is '%s', neither logit nor similarity",
+		                 adds_reader_name(r), kind ? kind : "absent");
 	h->kind = strcmp(kind, "logit") == 0 ? ADDS_SCORE_LOGIT : ADDS_SCORE_SIMILARITY;
 	h->calibrated = adds_message_number(m, "calibrated", 0) == 1;
 	h->checkpoint = adds_message_string(m, "checkpoint");
@@ -55,7 +56,8 @@ adds_score_check(const struct adds_score_header *h, const struct adds_record *re
 	size_t i;
 
 	if (!rec->scores || rec->nscores != L)
-		return adds_fail(err, ADDS_EFORMAT, "'%.*s': %zu scores for %zu %s", (int)rec->path_len, rec->path, rec->nscores, L,
+		return adds_fail(err, ADDS_EFORMAT, "'%.*s': %zu scores for %zu %s",
+		                 (int)rec->path_len, rec->path, rec->nscores, L,
 		                 ADDS_PLURAL(L, "label", "labels"));
 	for (i = 0; i < L; i++)
 		if (!isfinite(rec->scores[i]))
@@ -126,13 +128,11 @@ static int
 add_record(struct adds_scores *s, int8_t *y, int32_t *room, const struct adds_record *rec, const struct adds_reader *r,
            struct adds_error *err)
 {
-	int rc;
-
 	if (rec->type == ADDS_RECORD_ERROR)
 		s->errors++;
 	if (rec->type != ADDS_RECORD_PICTURE)
 		return 0;
-	if ((rc = adds_score_check(&s->header, rec, err)) < 0)
+	if (adds_score_check(&s->header, rec, err) < 0)
 		return adds_fail_in(err, "%s: record %llu", adds_reader_name(r), (unsigned long long)adds_reader_records(r) - 1);
 	if (adds_score_targets(y, room, &s->header, rec))
 		return adds_scores_add(s, rec->scores, y, err);

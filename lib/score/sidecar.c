@@ -126,7 +126,10 @@ parse_line(cJSON **json, struct line *e, const char *line, size_t len, const cha
 	e->before = string_of(*json, "before", "before_hex");
 	e->picture = string_of(*json, "picture", "picture_hex");
 	if (!e->path || !e->sha || (!e->before && !cJSON_IsNull(was)))
-		return adds_fail(err, ADDS_EFORMAT, "%s: not a ledger of sidecars: a line lacks 'file', 'sha256' or 'before'", name);
+		return adds_fail(
+			err, ADDS_EFORMAT,
+			"%s: not a ledger of sidecars: a line lacks 'file', 'sha256' or 'before'",
+			name);
 	return 0;
 }
 
@@ -296,7 +299,8 @@ add_string(cJSON *j, const char *key, const char *hex_key, const char *s)
 }
 
 static int
-enter(struct adds_sidecars *s, const char *path, const char *picture, const char *text, const char *before, struct adds_error *err)
+enter(struct adds_sidecars *s, const char *path, const char *picture, const char *text,
+      const char *before, struct adds_error *err)
 {
 	cJSON *j = cJSON_CreateObject();
 	char sha[65], *line;
@@ -430,8 +434,11 @@ check_owner(struct adds_sidecars *s, const char *path, const char *picture, enum
 	const struct owner *o = in_tree ? *in_tree : NULL;
 
 	if (o && o->picture && strcmp(o->picture, picture) && (o->now || (clash == ADDS_SIDECAR_KEEP && access(path, F_OK) == 0)))
-		return adds_fail(err, ADDS_EMISMATCH, "'%s' is for the tags of '%s', and not for those of '%s' too: leave out --replace-ext%s", path,
-		                 o->picture, picture, o->now ? "" : ", or use --append or --overwrite");
+		return adds_fail(
+			err, ADDS_EMISMATCH,
+			"'%s' is for the tags of '%s', and not for those of '%s' too: leave out --replace-ext%s",
+			path, o->picture, picture,
+			o->now ? "" : ", or use --append or --overwrite");
 	return own(s, path, picture, 1) ? 0 : adds_fail(err, ADDS_ENOMEM, "out of memory for the ledger");
 }
 

@@ -68,7 +68,8 @@ with_parents(int32_t *rows, int64_t *room, int64_t n, const float *scores, const
 }
 
 int64_t
-adds_tags_pick(int32_t *rows, int64_t *room, const float *scores, const struct adds_vocab *labels, const struct adds_tag_rule *rule)
+adds_tags_pick(int32_t *rows, int64_t *room, const float *scores, const struct adds_vocab *labels,
+               const struct adds_tag_rule *rule)
 {
 	const int64_t L = (int64_t)adds_vocab_size(labels);
 	int64_t i, n = 0, picked = 0;

@@ -70,7 +70,8 @@ pick_point(struct pick *p, int64_t tp, int64_t fp, float low, float next)
 	p->cut.f1 = f1;
 }
 
-/* Where no positive was passed since the last point, precision fell and recall stayed: such a point is the best for few methods. */
+/* Where no positive was passed since the last point, precision fell and recall stayed: such a point
+ * is the best for few methods. */
 static int
 pick_skips(const struct pick *p)
 {
@@ -327,17 +328,23 @@ check_scores(const struct adds_thresholds *t, const struct adds_score_header *h,
 	size_t i;
 
 	if (strcmp(t->checkpoint, h->checkpoint))
-		return adds_fail(err, ADDS_EMISMATCH, "the thresholds were fitted on scores of checkpoint '%.40s', these are of '%.40s': fit anew, or use --fallback-global",
-		                 t->checkpoint, h->checkpoint);
+		return adds_fail(
+			err, ADDS_EMISMATCH,
+			"the thresholds were fitted on scores of checkpoint '%.40s', these are of '%.40s': fit anew, or use --fallback-global",
+			t->checkpoint, h->checkpoint);
 	if (adds_vocab_hash(h->labels, hash, err) < 0)
 		return err->code;
 	if (strcmp(t->labels_sha256, hash) || t->n != adds_vocab_size(h->labels))
-		return adds_fail(err, ADDS_EMISMATCH, "the thresholds were fitted for another label set (%zu of them, these are %zu): fit anew, or use --fallback-global",
-		                 t->n, adds_vocab_size(h->labels));
+		return adds_fail(
+			err, ADDS_EMISMATCH,
+			"the thresholds were fitted for another label set (%zu of them, these are %zu): fit anew, or use --fallback-global",
+			t->n, adds_vocab_size(h->labels));
 	for (i = 0; i < t->n; i++)
 		if (strcmp(t->name[i], adds_vocab_name(h->labels, i)))
-			return adds_fail(err, ADDS_EMISMATCH, "$.labels[%zu] is '%s', and the scores' label there is '%s': fit anew, or use --fallback-global",
-			                 i, t->name[i], adds_vocab_name(h->labels, i));
+			return adds_fail(
+				err, ADDS_EMISMATCH,
+				"$.labels[%zu] is '%s', and the scores' label there is '%s': fit anew, or use --fallback-global",
+				i, t->name[i], adds_vocab_name(h->labels, i));
 	return 0;
 }
 
@@ -350,7 +357,9 @@ adds_thresholds_for(float *cut, const struct adds_thresholds *t, const struct ad
 	int rc;
 
 	if (t->kind != h->kind)
-		return adds_fail(err, ADDS_EMISMATCH, "the thresholds are for %s, the scores are %s", kind_name(t->kind), kind_name(h->kind));
+		return adds_fail(err, ADDS_EMISMATCH,
+		                 "the thresholds are for %s, the scores are %s", kind_name(t->kind),
+		                 kind_name(h->kind));
 	if (!global_only && (rc = check_scores(t, h, err)) < 0)
 		return rc;
 	for (i = 0; i < L; i++)

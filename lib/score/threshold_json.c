@@ -159,7 +159,9 @@ read_json(struct adds_thresholds *t, const cJSON *j, struct adds_error *err)
 	if (!adds || strcmp(adds, "thresholds") || number(j, "format", 0) != 1)
 		return adds_fail(err, ADDS_EFORMAT, "not a thresholds file of adds-threshold (format 1)");
 	if (kind < 0 || method < 0 || !checkpoint || !hash || strlen(hash) != 64 || strlen(checkpoint) > ADDS_MAX_CHECKPOINT)
-		return adds_fail(err, ADDS_EFORMAT, "one of $.score, $.method, $.checkpoint, $.labels_sha256 is missing or unknown");
+		return adds_fail(
+			err, ADDS_EFORMAT,
+			"one of $.score, $.method, $.checkpoint, $.labels_sha256 is missing or unknown");
 	t->kind = (enum adds_score_kind)kind;
 	t->method = (enum adds_fit_method)method;
 	t->calibrated = number(j, "calibrated", 0) == 1;
@@ -181,7 +183,8 @@ adds_thresholds_read(struct adds_thresholds *t, const char *path, struct adds_er
 	int rc;
 
 	memset(t, 0, sizeof(*t));
-	if (!(text = adds_read_file(path, MAX_FILE, &len, err)))
+	if (adds_refuse_folder(path, "a thresholds file of adds-threshold", "thresholds.json", err) < 0 ||
+	    !(text = adds_read_file(path, MAX_FILE, &len, err)))
 		return err->code;
 	if (!(j = adds_json_parse(text, len, MAX_FILE, path, err)))
 		rc = err->code;

@@ -245,9 +245,8 @@ adds_message_add(struct adds_message *m, const char *name, enum adds_dtype dtype
 	const int replaces = there(m, i, name);
 	struct adds_entry e = { 0 };
 	size_t size;
-	int rc;
 
-	if ((rc = check_name(name, err)) < 0 || (rc = tensor_size(&size, dtype, rank, shape, err)) < 0)
+	if (check_name(name, err) < 0 || tensor_size(&size, dtype, rank, shape, err) < 0)
 		return adds_fail_in(err, "tensor '%s'", name);
 	e.name = strdup(name);
 	e.own = malloc(size ? size : 1);

@@ -48,7 +48,8 @@ int adds_message_bytes(const struct adds_message *m, struct adds_buf *b, size_t 
 /* As adds_message_bytes, into an empty b, with the checksum. */
 int adds_seal_bytes(struct adds_message *m, struct adds_buf *b, size_t json_limit, struct adds_error *err);
 
-/* Are these n bytes, which m was read from and which end in NUL, those that were written? A message without a checksum is not ours: 0. */
+/* Are these n bytes, which m was read from and which end in NUL, those that were written? A message
+ * without a checksum is not ours: 0. */
 int adds_seal_check(const struct adds_message *m, const char *bytes, size_t n, struct adds_error *err);
 
 #endif

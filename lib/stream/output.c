@@ -102,7 +102,8 @@ choose_names(struct adds_output *o)
 		return -1;
 	if (!(o->temporary = malloc(room)))
 		return -1;
-	snprintf(o->temporary, room, "%s.tmp-%ld-%u", o->target, (long)getpid(), __atomic_fetch_add(&counter, 1, __ATOMIC_RELAXED));
+	snprintf(o->temporary, room, "%s.tmp-%ld-%u", o->target, (long)getpid(),
+	         __atomic_fetch_add(&counter, 1, __ATOMIC_RELAXED));
 	unlink(o->temporary);
 	return 0;
 }

@@ -17,10 +17,12 @@ adds_reader_fail(const struct adds_reader *r, uint64_t record, uint64_t offset, 
 	const struct adds_error e = *err;
 
 	if (e.code == ADDS_ETRUNCATED)
-		return adds_fail(err, ADDS_ETRUNCATED, "%.300s: record %llu at byte %llu: %.300s: %llu records before it are whole, "
-		                                       "and adds-cat --salvage keeps them",
-		                 r->name, (unsigned long long)record, (unsigned long long)offset, e.msg,
-		                 (unsigned long long)record);
+		return adds_fail(
+			err, ADDS_ETRUNCATED,
+			"%.300s: record %llu at byte %llu: %.300s: %llu records before it are whole, "
+			"and adds-cat --salvage keeps them",
+			r->name, (unsigned long long)record, (unsigned long long)offset, e.msg,
+			(unsigned long long)record);
 	return adds_fail_in(err, "%s: record %llu at byte %llu", r->name, (unsigned long long)record,
 	                    (unsigned long long)offset);
 }
@@ -148,8 +150,11 @@ end_part(struct adds_reader *r, struct adds_error *err)
 	int rc;
 
 	if (records != (double)r->of_part || errors != (double)r->errors_of_part)
-		return adds_fail(err, ADDS_EFORMAT, "the end record counts %.0f records and %.0f errors, the stream has %llu and %llu",
-		                 records, errors, (unsigned long long)r->of_part, (unsigned long long)r->errors_of_part);
+		return adds_fail(
+			err, ADDS_EFORMAT,
+			"the end record counts %.0f records and %.0f errors, the stream has %llu and %llu",
+			records, errors, (unsigned long long)r->of_part,
+			(unsigned long long)r->errors_of_part);
 	r->place = ADDS_AFTER_END;
 	if ((rc = keep_joined(r, err)) < 0)
 		return rc;

@@ -42,24 +42,44 @@ adds_header_new(enum adds_kind kind, struct adds_error *err)
 	return m;
 }
 
+/* "labels (from adds-encode-text) or scores (from adds-eval -t)" */
+static void
+list_kinds(char list[160], unsigned wanted)
+{
+	static const char *const makers[] = { "adds-index", "adds-encode-text", "adds-pyramid", "adds-eval -t" };
+	int k;
+
+	*list = '\0';
+	for (k = 0; k <= ADDS_KIND_SCORES; k++)
+		if (wanted >> k & 1) {
+			strcat(list, *list ? " or " : "");
+			strcat(strcat(strcat(strcat(list, kinds[k]), " (from "), makers[k]), ")");
+		}
+}
+
+int
+adds_refuse_folder_for(const char *path, unsigned wanted, struct adds_error *err)
+{
+	char list[160], needed[200];
+
+	list_kinds(list, wanted);
+	snprintf(needed, sizeof(needed), "a stream of %s", list);
+	return adds_refuse_folder(path, needed, wanted == 1u << ADDS_KIND_LABELS ? "labels.adds" : NULL, err);
+}
+
 struct adds_reader *
 adds_reader_open_kind(const char *path, unsigned wanted, struct adds_error *err)
 {
-	struct adds_reader *r = adds_reader_open(path, NULL, err);
-	const char *const makers[] = { "adds-index", "adds-encode-text", "adds-pyramid", "adds-eval -t" };
-	char list[160] = "";
-	int kind, k;
+	struct adds_reader *r;
+	char list[160];
+	int kind;
 
-	if (!r)
+	if (adds_refuse_folder_for(path, wanted, err) < 0 || !(r = adds_reader_open(path, NULL, err)))
 		return NULL;
 	if ((kind = adds_header_kind(adds_reader_header(r), err)) >= 0) {
 		if (wanted >> kind & 1)
 			return r;
-		for (k = 0; k <= ADDS_KIND_SCORES; k++)
-			if (wanted >> k & 1) {
-				strcat(list, *list ? " or " : "");
-				strcat(strcat(strcat(strcat(list, kinds[k]), " (from "), makers[k]), ")");
-			}
+		list_kinds(list, wanted);
 		adds_fail(err, ADDS_EMISMATCH, "%s: a stream of %s, but one of %s is needed here", adds_reader_name(r),
 		          kinds[kind], list);
 	}

@@ -37,6 +37,9 @@ int adds_header_kind(const struct adds_message *header, struct adds_error *err);
 /* A header of that kind: record, format, kind, an empty provenance. */
 struct adds_message *adds_header_new(enum adds_kind kind, struct adds_error *err);
 
+/* Where path is a folder: an error that says what stream is needed. */
+int adds_refuse_folder_for(const char *path, unsigned kinds, struct adds_error *err);
+
 /* Opens a stream and checks that it is of the kind (a bit mask: 1 << kind). */
 struct adds_reader *adds_reader_open_kind(const char *path, unsigned kinds, struct adds_error *err);
 
@@ -124,6 +127,10 @@ cJSON *adds_json_parse(const char *text, size_t len, size_t limit, const char *n
 
 /* JSON text with keys sorted and numbers written one way; the caller frees it. */
 char *adds_json_print(const cJSON *json);
+
+/* Where path is a folder: an error that says what is needed instead, and names the file usual (may
+ * be NULL) if the folder has it. */
+int adds_refuse_folder(const char *path, const char *needed, const char *usual, struct adds_error *err);
 
 /* A whole small file (limit bytes at most) with a NUL behind it; the caller frees it. "-" is standard input. */
 char *adds_read_file(const char *path, size_t limit, size_t *len, struct adds_error *err);

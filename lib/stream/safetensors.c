@@ -223,7 +223,10 @@ parse(struct adds_message *m, const unsigned char *p, size_t avail, size_t limit
 	if (avail < 8)
 		return adds_fail(err, ADDS_ETRUNCATED, "%zu bytes, too few for a message", avail);
 	if ((n = get64(p)) > json_limit)
-		return adds_fail(err, ADDS_ELIMIT, "the first 8 bytes are no length of a header, which has up to %zu bytes", json_limit);
+		return adds_fail(
+			err, ADDS_ELIMIT,
+			"the first 8 bytes are no length of a header, which has up to %zu bytes",
+			json_limit);
 	if (n > avail - 8)
 		return adds_fail(err, ADDS_ETRUNCATED, "ends inside a message's header");
 	if (!(head = adds_json_parse((const char *)p + 8, (size_t)n, json_limit, "message header", err)))
@@ -371,7 +374,9 @@ adds_message_bytes(const struct adds_message *m, struct adds_buf *b, size_t json
 	put_members(b, m, begin);
 	put_padding(b, head);
 	if (!b->failed && b->n - head - 8 > json_limit) {
-		rc = adds_fail(err, ADDS_ELIMIT, "a message's header of %zu bytes, the limit is %zu", b->n - head - 8, json_limit);
+		rc = adds_fail(err, ADDS_ELIMIT,
+		               "a message's header of %zu bytes, the limit is %zu", b->n - head - 8,
+		               json_limit);
 		b->n = head;
 		goto out;
 	}

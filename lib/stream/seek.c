@@ -326,14 +326,20 @@ adds_reader_check_table(struct adds_reader *r, struct adds_error *err)
 		return rc;
 	x = r->index;
 	if (x->scanned)
-		return adds_fail(err, ADDS_EFORMAT, "%s: the seek table does not fit the frames (adds-cat -o writes it anew)", r->name);
+		return adds_fail(
+			err, ADDS_EFORMAT,
+			"%s: the seek table does not fit the frames (adds-cat -o writes it anew)",
+			r->name);
 	table = x->spans;
 	memset(&x->spans, 0, sizeof(x->spans));
 	if ((rc = scan(r, x, err)) == 0)
-		rc = table.n == x->spans.n && (!table.n || memcmp(table.p, x->spans.p, table.n) == 0)
+		rc = table.n == x->spans.n &&
+		                     (!table.n || memcmp(table.p, x->spans.p, table.n) == 0)
 		             ? 1
-		             : adds_fail(err, ADDS_EFORMAT, "%s: the seek table does not fit the frames (adds-cat -o writes it anew)",
-		                         r->name);
+		             : adds_fail(
+				       err, ADDS_EFORMAT,
+				       "%s: the seek table does not fit the frames (adds-cat -o writes it anew)",
+				       r->name);
 	adds_buf_release(&table);
 	return rc;
 }

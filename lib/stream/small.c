@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/sha.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "json.h"
@@ -30,6 +32,19 @@ read_all(struct adds_buf *b, int fd, size_t limit, const char *name, struct adds
 	}
 	adds_buf_add(b, "", 1);
 	return b->failed ? adds_fail(err, ADDS_ENOMEM, "%s: out of memory", name) : 0;
+}
+
+int
+adds_refuse_folder(const char *path, const char *needed, const char *usual, struct adds_error *err)
+{
+	char file[4096];
+	struct stat st;
+
+	if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
+		return 0;
+	if (usual && snprintf(file, sizeof(file), "%s/%s", path, usual) < (int)sizeof(file) && access(file, R_OK) == 0)
+		return adds_fail(err, ADDS_EIO, "'%s' is a folder, and %s is needed: give '%s'", path, needed, file);
+	return adds_fail(err, ADDS_EIO, "'%s' is a folder, and %s is needed", path, needed);
 }
 
 char *

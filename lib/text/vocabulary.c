@@ -205,8 +205,10 @@ scan_ids(struct adds_scan *s, struct adds_vocabulary *v, int vocab_size)
 		if ((rc = adds_scan_int(s, &id)) < 0)
 			return rc;
 		if (id >= vocab_size)
-			return adds_fail(s->err, ADDS_EMISMATCH, "'%s': token '%s' has the number %lld, but the model knows %d tokens",
-			                 s->name, token, (long long)id, vocab_size);
+			return adds_fail(
+				s->err, ADDS_EMISMATCH,
+				"'%s': token '%s' has the number %lld, but the model knows %d tokens",
+				s->name, token, (long long)id, vocab_size);
 		take_id(v, token, len, id);
 	}
 	return rc;
@@ -221,8 +223,10 @@ check_ids(const struct adds_vocabulary *v, const char *name, struct adds_error *
 	if (lacking < 0)
 		return 0;
 	adds_bpe_spelling(v->bpe, lacking, token, sizeof(token));
-	return adds_fail(err, ADDS_EFORMAT, "'%s' has no number for the token '%s': it is not CLIP's kind of vocabulary, or it belongs to other merges",
-	                 name, token);
+	return adds_fail(
+		err, ADDS_EFORMAT,
+		"'%s' has no number for the token '%s': it is not CLIP's kind of vocabulary, or it belongs to other merges",
+		name, token);
 }
 
 static int
@@ -293,8 +297,10 @@ scan_parts(struct adds_scan *s, struct parts *parts)
 	if (rc < 0)
 		return rc;
 	if (strcmp(parts->type, "BPE") != 0 || strcmp(parts->suffix, "</w>") != 0 || !parts->vocab || !parts->merges)
-		return adds_fail(s->err, ADDS_EFORMAT, "'%s' is not CLIP's kind of tokenizer: its model is '%s' with the word ending '%s'",
-		                 s->name, parts->type, parts->suffix);
+		return adds_fail(
+			s->err, ADDS_EFORMAT,
+			"'%s' is not CLIP's kind of tokenizer: its model is '%s' with the word ending '%s'",
+			s->name, parts->type, parts->suffix);
 	return 0;
 }
 
@@ -466,8 +472,10 @@ adds_vocabulary_load(struct adds_vocabulary *v, const char *folder, int vocab_si
 	if (rc == 0 && vocab_size == CLIP_SIZE)
 		rc = load_own(v, err);
 	if (rc == 0)
-		rc = adds_fail(err, ADDS_EIO, "'%s' has no vocabulary: put %s, or vocab.json and merges.txt, or tokenizer.json beside the weights",
-		               folder ? folder : "", merge_list);
+		rc = adds_fail(
+			err, ADDS_EIO,
+			"'%s' has no vocabulary: put %s, or vocab.json and merges.txt, or tokenizer.json beside the weights",
+			folder ? folder : "", merge_list);
 	if (rc < 0) {
 		adds_bpe_free(v->bpe);
 		v->bpe = NULL;

@@ -49,9 +49,10 @@ adds_accumulator_init(struct adds_accumulator *a, struct adds_decoder *decoder, 
 	a->decoder = decoder;
 	a->parts = parts;
 	if (parts < adds_ranks_size(ranks))
-		return adds_fail(err, ADDS_EARG,
-		                 "the gradients of a step come from %d part%s (--accumulate), too few for %d ranks: start at most %d", parts,
-		                 parts == 1 ? "" : "s", ranks->size, parts);
+		return adds_fail(
+			err, ADDS_EARG,
+			"the gradients of a step come from %d part%s (--accumulate), too few for %d ranks: start at most %d",
+			parts, parts == 1 ? "" : "s", ranks->size, parts);
 	return make_room(a, err);
 }
 

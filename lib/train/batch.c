@@ -213,7 +213,8 @@ put_tokens(struct adds_batch *t, struct mat unit, void *raw, struct adds_dataset
 /* ---- tokens that stay on the device ---- */
 
 static int
-gather_tokens(struct adds_batch *t, struct mat unit, struct adds_resident *r, const int64_t *list, int64_t n, struct adds_error *err)
+gather_tokens(struct adds_batch *t, struct mat unit, struct adds_resident *r, const int64_t *list,
+              int64_t n, struct adds_error *err)
 {
 	int64_t i, k, row;
 

@@ -28,9 +28,10 @@ check_model(const struct adds_dataset *d, struct adds_error *err)
 	const char *texts = adds_texts_model(d->texts);
 
 	if (model && *texts && strcmp(model, texts) != 0)
-		return adds_fail(err, ADDS_EMISMATCH,
-		                 "%s: its features come from model '%.16s', the label stream from '%.16s': encode the labels with the model of the features",
-		                 adds_reader_name(d->reader), model, texts);
+		return adds_fail(
+			err, ADDS_EMISMATCH,
+			"%s: its features come from model '%.16s', the label stream from '%.16s': encode the labels with the model of the features",
+			adds_reader_name(d->reader), model, texts);
 	return 0;
 }
 
@@ -43,11 +44,12 @@ check_header(struct adds_dataset *d, int strict, struct adds_error *err)
 	if ((rc = check_model(d, err)) < 0)
 		return rc;
 	if (!adds_message_tensor(header, "labels"))
-		return adds_fail(err, ADDS_EMISMATCH,
-		                 "%s: its pictures have no labels: index them with label files, or attach an index with 'adds-cat --relabel'",
-		                 adds_reader_name(d->reader));
+		return adds_fail(
+			err, ADDS_EMISMATCH,
+			"%s: its pictures have no labels: index them with label files, or attach an index with 'adds-cat --relabel'",
+			adds_reader_name(d->reader));
 	if (!(d->vocab = adds_vocab_from_header(header, err)) ||
-	    (rc = adds_mapping_init(&d->map, d->texts->vocab, d->vocab, strict, err)) < 0)
+	    adds_mapping_init(&d->map, d->texts->vocab, d->vocab, strict, err) < 0)
 		return adds_fail_in(err, "%s", adds_reader_name(d->reader));
 	if (!(d->choice = adds_message_string(header, "tokens")))
 		d->choice = "all";
@@ -145,9 +147,10 @@ check_tokens(struct adds_dataset *d, const struct adds_record *rec, struct adds_
 	if (!t || t->rank != 2 || t->shape[0] < 1)
 		return adds_fail(err, ADDS_EFORMAT, "a picture without tokens");
 	if (t->shape[1] != d->texts->width)
-		return adds_fail(err, ADDS_EMISMATCH,
-		                 "tokens of width %lld, the label stream's have %d: encode the labels with the model of the features",
-		                 (long long)t->shape[1], d->texts->width);
+		return adds_fail(
+			err, ADDS_EMISMATCH,
+			"tokens of width %lld, the label stream's have %d: encode the labels with the model of the features",
+			(long long)t->shape[1], d->texts->width);
 	if (t->dtype != ADDS_F32 && t->dtype != ADDS_F16 && t->dtype != ADDS_BF16)
 		return adds_fail(err, ADDS_EFORMAT, "tokens of type %s", adds_dtype_name(t->dtype));
 	if (d->n && t->dtype != d->dtype)

@@ -43,7 +43,7 @@ struct adds_dataset {
 	int in_memory;
 	struct adds_store store;        /* open: holds the tokens in memory */
 	struct adds_resident *resident; /* the tokens on a device, or NULL; whoever made it frees it */
-	char digest[33]; /* of everything above that training sees */
+	char digest[33];                /* of everything above that training sees */
 };
 
 /* Called now and then while a stream is read: records so far. */

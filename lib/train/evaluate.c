@@ -143,8 +143,9 @@ score_chunk(struct adds_trainer *t, struct adds_decoder *d, struct adds_dataset 
 
 /* Scores pictures in rounds of one chunk a rank. *done, which begins at 0: pictures scored. */
 static int
-score_round(struct adds_trainer *t, struct adds_decoder *d, struct adds_dataset *data, const int64_t *list, int64_t n, int64_t *done,
-            float *out, const int8_t *target, double *loss, struct adds_error *err)
+score_round(struct adds_trainer *t, struct adds_decoder *d, struct adds_dataset *data,
+            const int64_t *list, int64_t n, int64_t *done, float *out, const int8_t *target,
+            double *loss, struct adds_error *err)
 {
 	const int me = adds_ranks_rank(t->o.ranks);
 	const int64_t L = t->texts->n;
@@ -156,7 +157,8 @@ score_round(struct adds_trainer *t, struct adds_decoder *d, struct adds_dataset 
 	deal(t, data, list, n, *done);
 	begin = t->chunk_at[me];
 	mine = me ? t->chunk : out + begin * L;
-	rc = score_chunk(t, d, data, list + begin, t->chunk_at[me + 1] - begin, mine, target ? target + begin * L : NULL, &sum, err);
+	rc = score_chunk(t, d, data, list + begin, t->chunk_at[me + 1] - begin, mine,
+	                 target ? target + begin * L : NULL, &sum, err);
 	if ((rc = adds_ranks_agree(t->o.ranks, rc, NULL, err)) < 0)
 		return rc;
 	collect_round(t, out, mine, sum, loss);

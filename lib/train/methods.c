@@ -11,7 +11,7 @@
 
 enum {
 	PICTURE_FOLDS = 3,
-	BLEND_PICTURES = 300,  /* with fewer labelled pictures the ridge stands alone */
+	BLEND_PICTURES = 300, /* with fewer pictures to train on the ridge stands alone */
 	SELECT_PICTURES = 10000,
 	SELECT_LABELS = 512,
 	SCORED_AT_ONCE = 1024, /* pictures */
@@ -21,7 +21,7 @@ enum {
 
 struct tiles {
 	struct backend *b;
-	struct mat v;  /* [R, D] unit rows */
+	struct mat v;   /* [R, D] unit rows */
 	int64_t n, *at; /* [n + 1] */
 };
 
@@ -35,7 +35,8 @@ tiles_release(struct tiles *s)
 
 /* the rows that zero-shot reads of some pictures */
 static int
-tiles_take(struct tiles *s, struct adds_trainer *t, struct adds_dataset *d, const int64_t *list, int64_t n, struct adds_error *err)
+tiles_take(struct tiles *s, struct adds_trainer *t, struct adds_dataset *d, const int64_t *list,
+           int64_t n, struct adds_error *err)
 {
 	const int64_t D = t->texts->width;
 	int64_t i, done, part, rows = 0;
@@ -54,8 +55,10 @@ tiles_take(struct tiles *s, struct adds_trainer *t, struct adds_dataset *d, cons
 	for (done = 0; done < n; done += part) {
 		part = adds_batch_fit(d, list + done, n - done, 1, t->at_once);
 		if ((rc = adds_batch_pictures(&t->batch, d, list + done, part, err)) < 0 ||
-		    (rc = t->b->ops->gather(t->b, mat_part(s->v, s->at[done], s->at[done + part] - s->at[done], 0, D), t->batch.x.tokens,
-		                            t->batch.read, err)) < 0)
+		    (rc = t->b->ops->gather(
+			     t->b,
+			     mat_part(s->v, s->at[done], s->at[done + part] - s->at[done], 0, D),
+			     t->batch.x.tokens, t->batch.read, err)) < 0)
 			return rc;
 	}
 	return t->b->ops->axpby(t->b, s->v, 0, s->v, 1 / sqrtf((float)D), err);
@@ -123,8 +126,8 @@ done:
 
 /* calibrated logits of pictures by a ridge, a part at a time */
 static int
-ridge_logits(const struct adds_ridge *m, struct adds_trainer *t, struct adds_dataset *d, const int64_t *list, int64_t n, float *out,
-             uint8_t *trained, struct adds_error *err)
+ridge_logits(const struct adds_ridge *m, struct adds_trainer *t, struct adds_dataset *d,
+             const int64_t *list, int64_t n, float *out, uint8_t *trained, struct adds_error *err)
 {
 	struct adds_ridge_scorer *s = adds_ridge_scorer_new(t->b, m, t->texts->vocab, t->texts->embedding, err);
 	int64_t done, part;
@@ -217,8 +220,10 @@ adds_trainer_ridge(struct adds_trainer *t, struct adds_error *err)
 	if (!t->ridge)
 		return note(t, "ridge", "ridge: too few labelled pictures to learn from", err);
 	adds_ridge_summary(t->ridge, text, sizeof(text));
-	if ((rc = write_ridge(t, "ridge.safetensors", err)) < 0 || (rc = adds_trainer_evaluate_by(t, score_by_ridge, t->ridge, &m, err)) < 0 ||
-	    (rc = journal_method(t, &m, "ridge", err)) < 0 || (rc = note(t, "ridge", text, err)) < 0)
+	if ((rc = write_ridge(t, "ridge.safetensors", err)) < 0 ||
+	    (rc = adds_trainer_evaluate_by(t, score_by_ridge, t->ridge, &m, err)) < 0 ||
+	    (rc = journal_method(t, &m, "ridge", err)) < 0 ||
+	    (rc = note(t, "ridge", text, err)) < 0)
 		return rc;
 	if (zero_shot_wins(t, &m))
 		return adds_journal_note(t->run, "best", "zero-shot", err);
@@ -249,7 +254,9 @@ int
 adds_trainer_finish_ridge(struct adds_trainer *t, struct adds_error *err)
 {
 	if (!t->ridge)
-		return adds_fail(err, ADDS_EARG, "the ridge has nothing to learn from: it needs 6 labelled pictures, and a label that some of them have and some have not");
+		return adds_fail(
+			err, ADDS_EARG,
+			"the ridge has nothing to learn from: it needs 6 labelled pictures, and a label that some of them have and some have not");
 	return write_ridge(t, "final.safetensors", err);
 }
 
@@ -259,10 +266,10 @@ struct folds {
 	int64_t N, L;
 	float *decoder, *ridge; /* [N, L] logits of pictures and labels that neither model saw; like targets and part, rank 0's */
 	int8_t *targets;
-	int *label; /* [L] */
-	int fold;               /* the one at hand: every third picture from this one on */
-	int64_t *b, nb;         /* [nb] its pictures */
-	float *part;            /* [nb, L] their scores */
+	int *label;     /* [L] */
+	int fold;       /* the one at hand: every third picture from this one on */
+	int64_t *b, nb; /* [nb] its pictures */
+	float *part;    /* [nb, L] their scores */
 };
 
 static int
@@ -518,10 +525,14 @@ adds_trainer_blend(struct adds_trainer *t, struct adds_error *err)
 	struct both both = { t->ridge, t->decoder, &w };
 	struct adds_measures m = { .epoch = t->state.epoch, .step = t->state.step };
 	struct folds f;
+	char text[128];
 	int rc;
 
-	if (t->ntrain < BLEND_PICTURES)
-		return t->run ? note(t, "blend", "blend: under 300 labelled pictures the ridge stands alone", err) : 0;
+	if (t->ntrain < BLEND_PICTURES) {
+		snprintf(text, sizeof(text), "blend: %lld %s to train on, fewer than %d: the ridge stands alone",
+		         (long long)t->ntrain, ADDS_PLURAL(t->ntrain, "picture", "pictures"), BLEND_PICTURES);
+		return t->run ? note(t, "blend", text, err) : 0;
+	}
 	rc = do_folds(&f, t, err);
 	if (rc == 0 && t->run)
 		rc = adds_blend_choose(&w, f.decoder, f.ridge, f.targets, t->is_trained, f.label, f.N, f.L, t->b->threads, err);

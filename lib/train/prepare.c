@@ -76,9 +76,10 @@ choose_labels(struct adds_trainer *t, const struct adds_vocab *holdout, struct a
 	choose(t, holdout, count, count + L);
 	free(count);
 	if (t->ntrained == 0)
-		return adds_fail(err, ADDS_EMISMATCH,
-		                 "no label has a known positive and a known negative among the %lld training pictures: nothing can be learnt from them",
-		                 (long long)t->ntrain);
+		return adds_fail(
+			err, ADDS_EMISMATCH,
+			"no label has a known positive and a known negative among the %lld training pictures: nothing can be learnt from them",
+			(long long)t->ntrain);
 	return keep_trained(t, err);
 }
 

@@ -94,7 +94,8 @@ adds_resident_row(struct adds_resident *r, int64_t i, struct adds_error *err)
 		return r->first[i];
 	if (!(tokens = adds_dataset_tokens(r->d, i, err)))
 		return err->code;
-	rc = r->b->ops->put(r->b, mat_part(r->rows, r->first[i], n, 0, D).p, tokens, (size_t)(n * D) * dtype_size(r->rows.t), err);
+	rc = r->b->ops->put(r->b, mat_part(r->rows, r->first[i], n, 0, D).p, tokens,
+	                    (size_t)(n * D) * dtype_size(r->rows.t), err);
 	if (rc < 0)
 		return rc;
 	r->there[i] = 1;

@@ -199,8 +199,9 @@ check_state(const struct adds_message *m, const char *data, const struct adds_op
 	if (!digest || strcmp(digest, content) != 0)
 		return adds_fail(err, ADDS_EFORMAT, "its bytes are not those that were written");
 	if (!trained_on || strcmp(trained_on, data) != 0)
-		return adds_fail(err, ADDS_EMISMATCH,
-		                 "the run was begun on other data (other pictures, labels or features): start anew with --replace");
+		return adds_fail(
+			err, ADDS_EMISMATCH,
+			"the run was begun on other data (other pictures, labels or features): start anew with --replace");
 	if (!counts || counts->dtype != ADDS_I64 || counts->size != COUNTS * sizeof(int64_t) || !numbers ||
 	    numbers->dtype != ADDS_F64 || numbers->size != NUMBERS * sizeof(double))
 		return adds_fail(err, ADDS_EFORMAT, "no state of this version");
@@ -359,6 +360,8 @@ adds_state_compare(struct adds_optimizer *o, struct adds_ranks *ranks, struct ad
 	first = mine;
 	adds_ranks_share(ranks, &first, sizeof(first));
 	if (first != mine)
-		rc = adds_fail(err, ADDS_EDEVICE, "its weights are no longer those of rank 0: ranks that train together need processors and devices of one kind");
+		rc = adds_fail(
+			err, ADDS_EDEVICE,
+			"its weights are no longer those of rank 0: ranks that train together need processors and devices of one kind");
 	return adds_ranks_agree(ranks, rc, NULL, err);
 }

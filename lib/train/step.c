@@ -26,8 +26,10 @@ adds_trainer_halve(struct adds_trainer *t, int rc, const struct adds_dataset *d,
 	adds_batch_shrink(&t->batch);
 	for (i = 0; i < sizeof(rooms) / sizeof(*rooms); i++)
 		adds_room_release(t->b, rooms[i]);
-	snprintf(text, sizeof(text), "the device has no memory for %lld pictures at once: at most %lld rows from now on", (long long)n,
-	         (long long)t->at_once);
+	snprintf(
+		text, sizeof(text),
+		"the device has no memory for %lld pictures at once: at most %lld rows from now on",
+		(long long)n, (long long)t->at_once);
 	if (t->watch && t->watch->note)
 		t->watch->note(t->watch->to, text);
 	return t->run ? adds_journal_note(t->run, "memory", text, err) : 0;
@@ -109,17 +111,18 @@ not_finite(const struct adds_trainer *t, const char *what, const int64_t *list, 
 	for (i = 0; i < n && i < 4 && len < sizeof(names); i++)
 		len += (size_t)snprintf(names + len, sizeof(names) - len, "%s'%.90s'", i ? ", " : "",
 		                        adds_dataset_path(t->train, list[i]));
-	return adds_fail(err, ADDS_EFORMAT,
-	                 "the %s is no finite number in epoch %lld, step %lld, over the %lld pictures %s%s: lower --lr, or look at their features",
-	                 what, (long long)t->state.epoch + 1, (long long)t->state.step + 1, (long long)n, names,
-	                 n > 4 ? ", ..." : "");
+	return adds_fail(
+		err, ADDS_EFORMAT,
+		"the %s is no finite number in epoch %lld, step %lld, over the %lld pictures %s%s: lower --lr, or look at their features",
+		what, (long long)t->state.epoch + 1, (long long)t->state.step + 1, (long long)n,
+		names, n > 4 ? ", ..." : "");
 }
 
 /* All gradients of the pictures first … end-1 of a batch of all, in as many passes as their rows ask for; where one
  * failed, *some pictures from *done on. */
 static int
-passes(struct adds_trainer *t, const int64_t *list, int64_t first, int64_t end, int64_t all, double *loss, int64_t *done, int64_t *some,
-       struct adds_error *err)
+passes(struct adds_trainer *t, const int64_t *list, int64_t first, int64_t end, int64_t all,
+       double *loss, int64_t *done, int64_t *some, struct adds_error *err)
 {
 	int rc = adds_optimizer_zero(&t->optimizer, err);
 
@@ -139,7 +142,8 @@ static int
 part_gradients(struct adds_trainer *t, const int64_t *list, int64_t n, int k, double *loss, struct adds_error *err)
 {
 	const int parts = t->accumulator.parts;
-	const int64_t first = k < parts ? adds_part_begin(n, parts, k) : n, end = k < parts ? adds_part_begin(n, parts, k + 1) : n;
+	const int64_t first = k < parts ? adds_part_begin(n, parts, k) : n,
+		      end = k < parts ? adds_part_begin(n, parts, k + 1) : n;
 	int64_t done, some;
 	int rc;
 

@@ -243,9 +243,14 @@ check_ranks(struct adds_trainer *t, struct adds_error *err)
 		return rc;
 	adds_ranks_share(t->o.ranks, first, sizeof(first));
 	if (strncmp(first, mine, strlen(t->data)) != 0)
-		rc = adds_fail(err, ADDS_EMISMATCH, "it reads other features or labels than rank 0: all ranks need the same files under the same names");
+		rc = adds_fail(
+			err, ADDS_EMISMATCH,
+			"it reads other features or labels than rank 0: all ranks need the same files under the same names");
 	else if (strcmp(first, mine) != 0)
-		rc = adds_fail(err, ADDS_EDEVICE, "it computes on '%s' and rank 0 on another device: say which with --device", t->b->device);
+		rc = adds_fail(
+			err, ADDS_EDEVICE,
+			"it computes on '%s' and rank 0 on another device: say which with --device",
+			t->b->device);
 	return adds_ranks_agree(t->o.ranks, rc, NULL, err);
 }
 

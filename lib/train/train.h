@@ -77,9 +77,10 @@ struct adds_watch {
 	void (*epoch)(void *to, const struct adds_measures *m);
 	void (*validation)(void *to, int64_t done, int64_t of);
 	void (*ridge)(void *to, int64_t done, int64_t of); /* fits of the ridge */
-	void (*note)(void *to, const char *text); /* what a method chose: one line */
-	int (*stop)(void *to);                    /* 1: finish the step, write the state, return; a ridge ends unfinished */
-	double (*clock)(void *to);                /* seconds, for save_every */
+	void (*note)(void *to, const char *text);          /* what a method chose: one line */
+	int (*stop)(void *to);                             /* 1: finish the step, write the state, return; a ridge ends
+	                          unfinished */
+	double (*clock)(void *to);                         /* seconds, for save_every */
 };
 
 struct adds_trainer {
@@ -156,8 +157,9 @@ int adds_trainer_run(struct adds_trainer *t, struct adds_run *run, const struct 
 /* One step with the pictures list[0 … n-1]. s: rank 0 alone gets loss and accuracy. */
 int adds_trainer_step(struct adds_trainer *t, const int64_t *list, int64_t n, struct adds_step *s, struct adds_error *err);
 
-/* After a call over n pictures of d and K labels failed with rc: 0 where it failed for want of device memory and can be tried again,
- * with working memory given back and half as many rows at once from now on, which is noted; else rc. */
+/* After a call over n pictures of d and K labels failed with rc: 0 where it failed for want of
+ * device memory and can be tried again, with working memory given back and half as many rows at
+ * once from now on, which is noted; else rc. */
 int adds_trainer_halve(struct adds_trainer *t, int rc, const struct adds_dataset *d, const int64_t *list, int64_t n, int64_t K,
                        struct adds_error *err);
 
@@ -171,9 +173,10 @@ int adds_trainer_logits(struct adds_trainer *t, struct adds_decoder *d, struct a
                         float *out, struct adds_error *err);
 
 /* The same measures (no loss) of scores that fn computes into scores [n, L]. */
-typedef int adds_score_fn(void *ctx, struct adds_trainer *t, struct adds_dataset *d, const int64_t *list, int64_t n, float *scores,
-                          struct adds_error *err);
-int adds_trainer_evaluate_by(struct adds_trainer *t, adds_score_fn *fn, void *ctx, struct adds_measures *m, struct adds_error *err);
+typedef int adds_score_fn(void *ctx, struct adds_trainer *t, struct adds_dataset *d,
+                          const int64_t *list, int64_t n, float *scores, struct adds_error *err);
+int adds_trainer_evaluate_by(struct adds_trainer *t, adds_score_fn *fn, void *ctx,
+                             struct adds_measures *m, struct adds_error *err);
 
 /* ---- methods.c ---- */
 

@@ -64,7 +64,8 @@ bench_folder(void)
 static inline void
 bench_line(const char *name, const char *who, double value, const char *unit, const char *better)
 {
-	printf("{\"name\":\"%s\",\"who\":\"%s\",\"value\":%.6g,\"unit\":\"%s\",\"better\":\"%s\"}\n", name, who, value, unit, better);
+	printf("{\"name\":\"%s\",\"who\":\"%s\",\"value\":%.6g,\"unit\":\"%s\",\"better\":\"%s\"}\n",
+	       name, who, value, unit, better);
 	fflush(stdout);
 }
 

@@ -167,7 +167,9 @@ labels(struct adds_clip *m, int n)
 static struct adds_clip *
 opened(struct backend **b, int image, int text)
 {
-	const struct adds_clip_options options = { .precision = o.precision, .image_tower = image, .text_tower = text, .activation = -1 };
+	const struct adds_clip_options options = {
+		.precision = o.precision, .image_tower = image, .text_tower = text, .activation = -1
+	};
 	struct adds_error err;
 	struct adds_clip *m;
 

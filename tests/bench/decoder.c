@@ -90,7 +90,9 @@ prepare(struct bench *o, const struct shape *s)
 	p = adds_decoder_params(o->d, &n);
 	for (i = 0; i < n && o->ngroups < 64; i++)
 		if (p[i].trained)
-			o->groups[o->ngroups++] = (struct adamw_group){ p[i].offset, p[i].offset + p[i].size, 1e-4f, p[i].decay ? 1e-2f : 0 };
+			o->groups[o->ngroups++] =
+				(struct adamw_group){ p[i].offset, p[i].offset + p[i].size, 1e-4f,
+				                      p[i].decay ? 1e-2f : 0 };
 }
 
 static void

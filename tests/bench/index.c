@@ -184,7 +184,9 @@ compare(char *program, unsigned files)
 	snprintf(name, sizeof(name), "index of %u files with labels", files);
 	bench_line(name, "ADDS", best, "s", "less");
 	bench_line(name, "a C loop", best_loop, "s", "less");
-	fprintf(stderr, "# processor time: the loop %.3f s, adds-index %.3f s; its memory %.1f MB\n", loop_cpu, cpu, (double)kilobytes / 1024);
+	fprintf(stderr,
+	        "# processor time: the loop %.3f s, adds-index %.3f s; its memory %.1f MB\n",
+	        loop_cpu, cpu, (double)kilobytes / 1024);
 }
 
 /* instances JSON of about that many bytes, with polygons as COCO has them */
@@ -197,7 +199,9 @@ write_coco(const char *path, size_t bytes)
 
 	fputs("{\"info\": {\"year\": 2017}, \"licenses\": [], \"images\": [", f);
 	for (i = 0; i < images; i++)
-		fprintf(f, "%s{\"license\": 3,\"file_name\": \"%012zu.jpg\",\"height\": 427,\"width\": 640,\"id\": %zu}", i ? "," : "", i, i);
+		fprintf(f,
+		        "%s{\"license\": 3,\"file_name\": \"%012zu.jpg\",\"height\": 427,\"width\": 640,\"id\": %zu}",
+		        i ? "," : "", i, i);
 	fputs("],\"annotations\": [", f);
 	for (i = 0; i < 7 * images; i++) {
 		fprintf(f, "%s{\"segmentation\": [[", i ? "," : "");
@@ -205,7 +209,9 @@ write_coco(const char *path, size_t bytes)
 			x = x * 6364136223846793005u + 1442695040888963407u;
 			fprintf(f, "%s%.2f", k ? "," : "", (double)(x >> 33) / 1e7);
 		}
-		fprintf(f, "]],\"area\": 1234.5,\"iscrowd\": 0,\"image_id\": %zu,\"bbox\": [1.5,2,3,4],\"category_id\": %zu,\"id\": %zu}",
+		fprintf(f,
+		        "]],\"area\": 1234.5,\"iscrowd\": 0,\"image_id\": %zu,"
+		        "\"bbox\": [1.5,2,3,4],\"category_id\": %zu,\"id\": %zu}",
 		        i / 7, (size_t)(x >> 40) % 80 + 1, i);
 	}
 	fputs("],\"categories\": [", f);

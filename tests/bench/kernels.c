@@ -119,7 +119,8 @@ run_layernorm(void *arg)
 {
 	const struct job *j = arg;
 
-	check(dev->ops->layernorm(dev, j->y, (struct mat){ 0 }, NULL, NULL, j->x, (struct mat){ 0 }, j->bias, j->bias, 1e-5f, &err));
+	check(dev->ops->layernorm(dev, j->y, (struct mat){ 0 }, NULL, NULL, j->x, (struct mat){ 0 },
+	                          j->bias, j->bias, 1e-5f, &err));
 }
 
 static void
@@ -214,7 +215,15 @@ library(void)
 	l.job.x = numbers(1600, 768);
 	l.job.q = numbers(3072, 768);
 	l.job.y = numbers(1600, 3072);
-	l.what = (struct product){ .m = 1600, .n = 3072, .k = 768, .ai = 768, .aj = 1, .bi = 1, .bj = 768, .ci = 3072, .alpha = 1 };
+	l.what = (struct product){ .m = 1600,
+		                   .n = 3072,
+		                   .k = 768,
+		                   .ai = 768,
+		                   .aj = 1,
+		                   .bi = 1,
+		                   .bj = 768,
+		                   .ci = 3072,
+		                   .alpha = 1 };
 	l.what.threads = dev->threads;
 	omp_set_num_threads(dev->threads);
 	ceiling = 2.0 * 1600 * 3072 * 768 / best(run_library, &l) * 1e-9;
@@ -236,8 +245,9 @@ attention(int64_t tiles, int64_t T, int heads, int64_t hd)
 	j.v = numbers(tiles * T, heads * hd);
 	j.y = numbers(tiles * T, heads * hd);
 	s = best(run_attention, &j);
-	printf("attention %lld tiles of %lld, %d heads of %lld: %8.1f Gop/s  %4.0f %% of the ceiling\n", (long long)tiles, (long long)T,
-	       heads, (long long)hd, ops / s * 1e-9, 100 * ops / s * 1e-9 / ceiling);
+	printf("attention %lld tiles of %lld, %d heads of %lld: %8.1f Gop/s  %4.0f %% of the ceiling\n",
+	       (long long)tiles, (long long)T, heads, (long long)hd, ops / s * 1e-9,
+	       100 * ops / s * 1e-9 / ceiling);
 	release(&j);
 }
 

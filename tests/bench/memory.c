@@ -85,7 +85,8 @@ write_index(const char *path, long n)
 	long i;
 
 	check(!w || !m || adds_message_set_string(m, "record", "header", &err) < 0 ||
-	              adds_message_set_number(m, "format", 1, &err) < 0 || adds_message_set_string(m, "kind", "index", &err) < 0 ||
+	              adds_message_set_number(m, "format", 1, &err) < 0 ||
+	              adds_message_set_string(m, "kind", "index", &err) < 0 ||
 	              adds_message_add(m, "labels", ADDS_U8, 1, &labels, "cat\0dog", &err) < 0 ||
 	              adds_writer_header(w, m, &err) < 0,
 	      &err);
@@ -158,7 +159,8 @@ main(int argc, char **argv)
 	run("mkmodel model && printf 'cat\\ndog\\n' >words.txt && adds-encode-text -m model -o labels.adds words.txt");
 	for (k = 0; k < 2; k++) {
 		write_index("long.adds", k ? records : records / 10);
-		at[k] = run("adds-cat -o copy.adds long.adds && adds-cat --verify copy.adds >verified && adds-cat --jsonl copy.adds >/dev/null");
+		at[k] = run(
+			"adds-cat -o copy.adds long.adds && adds-cat --verify copy.adds >verified && adds-cat --jsonl copy.adds >/dev/null");
 	}
 	report("adds-cat, copied, verified, as text", at[0], at[1]);
 	write_index("all.adds", pictures);
@@ -169,7 +171,8 @@ main(int argc, char **argv)
 	at[0] = run("adds-eval -q -t labels.adds --zero-shot --no-metrics -o tenth.s tenth.f");
 	at[1] = run("adds-eval -q -t labels.adds --zero-shot --no-metrics -o all.s all.f");
 	report("adds-eval, scores alone", at[0], at[1]);
-	at[0] = run("adds-threshold -q -o tenth.json tenth.s && adds-threshold --apply tenth.json --format jsonl tenth.s >/dev/null");
+	at[0] = run(
+		"adds-threshold -q -o tenth.json tenth.s && adds-threshold --apply tenth.json --format jsonl tenth.s >/dev/null");
 	at[0] = run("adds-threshold -q --apply tenth.json --format jsonl tenth.s >tags");
 	at[1] = run("adds-threshold -q --apply tenth.json --format jsonl all.s >tags");
 	report("adds-threshold --apply", at[0], at[1]);

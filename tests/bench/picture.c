@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * picture.c - pictures a second on one core: a JPEG to a 224-pixel square,
- * beside libjpeg-turbo's decoding alone, and tiles of a pyramid. usage: picture [FILE.jpg] (a 640 x 480 scene is made without one) */
+ * beside libjpeg-turbo's decoding alone, and tiles of a pyramid. usage: picture [FILE.jpg] (a 640 x
+ * 480 scene is made without one) */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,8 +40,10 @@ paint_row(uint8_t *row, int y, unsigned *noise)
 	for (x = 0; x < WIDTH; x++)
 		for (c = 0; c < 3; c++) {
 			*noise = *noise * 1664525u + 1013904223u;
-			row[3 * x + c] = (uint8_t)(128 + 70 * sin(x * 0.02 + c) * cos(y * 0.017 - c) + 20 * sin(x * 0.9) * sin(y * 0.7) +
-			                           (double)(*noise >> 28));
+			row[3 * x + c] =
+				(uint8_t)(128 + 70 * sin(x * 0.02 + c) * cos(y * 0.017 - c) +
+			                  20 * sin(x * 0.9) * sin(y * 0.7) +
+			                  (double)(*noise >> 28));
 		}
 }
 

@@ -131,8 +131,8 @@ write_array(const char *file, const char *type, size_t size, const void *data, i
 	n = snprintf(head + 10, sizeof(head) - 10, "{'descr': '%s', 'fortran_order': False, 'shape': (%s), }", type, shape);
 	head[10 + n] = ' ';
 	head[127] = '\n';
-	need((f = fopen(path, "wb")) && fwrite(head, 1, sizeof(head), f) == sizeof(head) && fwrite(data, size, cells, f) == cells &&
-	     fclose(f) == 0);
+	need((f = fopen(path, "wb")) && fwrite(head, 1, sizeof(head), f) == sizeof(head) &&
+	     fwrite(data, size, cells, f) == cells && fclose(f) == 0);
 }
 
 /* ---- counting ---- */
@@ -149,7 +149,8 @@ count(struct backend *b, const struct gemm_job *jobs, int64_t n, enum precision 
 	int rc;
 
 	for (i = 0; i < n; i++)
-		operations += 2.0 * (double)jobs[i].c.rows * (double)jobs[i].c.cols * (double)(jobs[i].ta ? jobs[i].a.rows : jobs[i].a.cols);
+		operations += 2.0 * (double)jobs[i].c.rows * (double)jobs[i].c.cols *
+		              (double)(jobs[i].ta ? jobs[i].a.rows : jobs[i].a.cols);
 	rc = product(b, jobs, n, prec, e);
 	in_products += bench_now() - start;
 	return rc;
@@ -184,7 +185,8 @@ rate(struct backend *b, struct mat v, int64_t labels, double *by_clock, double *
 	int64_t at;
 	int i;
 
-	need(b->ops->alloc(b, &w.p, (size_t)(w.rows * w.cols) * 4, &err) == 0 && b->ops->alloc(b, &g.p, (size_t)(g.rows * g.cols) * 4, &err) == 0);
+	need(b->ops->alloc(b, &w.p, (size_t)(w.rows * w.cols) * 4, &err) == 0 &&
+	     b->ops->alloc(b, &g.p, (size_t)(g.rows * g.cols) * 4, &err) == 0);
 	for (i = 0; i < ROUNDS; i++) {
 		need(b->ops->fill(b, w, 0.1f, &err) == 0);
 		start = bench_now();
@@ -209,7 +211,12 @@ static void
 learn(struct world *w, struct backend *b)
 {
 	const struct adds_ridge_options o = { 0, 10000, 512, 0, b->threads, NULL };
-	struct adds_ridge_data data = { .pictures = { w->n, w->at }, .labels = w->L, .texts = w->texts, .targets = w->targets, .may = w->may, .beta = 100 };
+	struct adds_ridge_data data = { .pictures = { w->n, w->at },
+		                        .labels = w->L,
+		                        .texts = w->texts,
+		                        .targets = w->targets,
+		                        .may = w->may,
+		                        .beta = 100 };
 	struct mat v = mat_of(NULL, DT_F32, w->n * w->tiles, w->D);
 	struct adds_ridge *m;
 	char text[512];
@@ -231,8 +238,8 @@ learn(struct world *w, struct backend *b)
 	seconds += bench_now();
 	spent += processor();
 	adds_ridge_summary(m, text, sizeof(text));
-	printf("# %s; last fit %d steps; %.3g operations, alone %.4g s at %.3g a second, %.4g s in products\n", text, m->steps, operations,
-	       operations / peak, peak, in_products);
+	printf("# %s; last fit %d steps; %.3g operations, alone %.4g s at %.3g a second, %.4g s in products\n",
+	       text, m->steps, operations, operations / peak, peak, in_products);
 	bench_line(name, "ADDS", seconds, "s", "less");
 	bench_line(name, "ceiling", operations / peak, "s", "less");
 	snprintf(text, sizeof(text), "processor of %s", name);
@@ -250,13 +257,17 @@ train_decoder(const struct world *w)
 	const char *dir = bench_folder();
 	double start;
 
-	snprintf(command, sizeof(command),
-	         "cd '%s' && seq %lld >paths && seq %lld >names && adds-cat --import features --npy x.npy --paths paths --labels names --targets y.npy "
-	         "--model-name bench -o all.adds && adds-cat --rows 0:%d -o f.adds all.adds && adds-cat --import labels --npy t.npy --labels names --model-name bench -o l.adds",
-	         dir, (long long)w->n, (long long)w->L, SOME);
+	snprintf(
+		command, sizeof(command),
+		"cd '%s' && seq %lld >paths && seq %lld >names && adds-cat --import features --npy x.npy --paths paths --labels names --targets y.npy "
+		"--model-name bench -o all.adds && adds-cat --rows 0:%d -o f.adds all.adds && adds-cat --import labels --npy t.npy --labels names --model-name bench -o l.adds",
+		dir, (long long)w->n, (long long)w->L, SOME);
 	if (system(command) != 0)
 		return;
-	snprintf(command, sizeof(command), "cd '%s' && rm -rf run && adds-train -q --method decoder --epochs 1 --val-split 0 -t l.adds -o run f.adds", dir);
+	snprintf(
+		command, sizeof(command),
+		"cd '%s' && rm -rf run && adds-train -q --method decoder --epochs 1 --val-split 0 -t l.adds -o run f.adds",
+		dir);
 	start = bench_now();
 	if (system(command) == 0)
 		bench_line(name, "ADDS decoder", 8.0 * (double)w->n / SOME * (bench_now() - start), "s", "less");
@@ -265,11 +276,15 @@ train_decoder(const struct world *w)
 int
 main(int argc, char **argv)
 {
-	struct world w = { .n = argc > 1 ? atoll(argv[1]) : 2000, .tiles = argc > 2 ? atoll(argv[2]) : 5, .L = argc > 3 ? atoll(argv[3]) : 100, .D = argc > 4 ? atoll(argv[4]) : 512 };
+	struct world w = { .n = argc > 1 ? atoll(argv[1]) : 2000,
+		           .tiles = argc > 2 ? atoll(argv[2]) : 5,
+		           .L = argc > 3 ? atoll(argv[3]) : 100,
+		           .D = argc > 4 ? atoll(argv[4]) : 512 };
 	struct backend *b;
 	const int small = w.n >= SOME && w.n * w.tiles <= 20000;
 
-	snprintf(name, sizeof(name), "learning %lld x %lld x %lld D%lld", (long long)w.n, (long long)w.tiles, (long long)w.L, (long long)w.D);
+	snprintf(name, sizeof(name), "learning %lld x %lld x %lld D%lld", (long long)w.n,
+	         (long long)w.tiles, (long long)w.L, (long long)w.D);
 	need((b = backend_open("cpu", 0, NULL, 0, &err)) != NULL);
 	make_world(&w);
 	if (small) {

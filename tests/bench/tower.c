@@ -124,7 +124,14 @@ model(const struct shape *s, int layers, enum precision prec)
 	c->N = c->g * c->g + 1;
 	c->D = D;
 	c->E = s->joint;
-	m->image = (struct adds_clip_tower){ .ready = 1, .D = D, .layers = layers, .hd = D / s->heads, .inner = D, .hidden = 4 * D, .act = s->act, .eps = 1e-5f };
+	m->image = (struct adds_clip_tower){ .ready = 1,
+		                             .D = D,
+		                             .layers = layers,
+		                             .hd = D / s->heads,
+		                             .inner = D,
+		                             .hidden = 4 * D,
+		                             .act = s->act,
+		                             .eps = 1e-5f };
 	m->image.block = calloc((size_t)layers, sizeof(*m->image.block));
 	for (i = 0; i < layers; i++)
 		m->image.block[i] = block(m, s);
@@ -205,9 +212,11 @@ measure(struct adds_clip *m, const struct shape *s, int64_t batch, enum adds_tok
 
 		best[k & 1] = t < best[k & 1] ? t : best[k & 1];
 	}
-	printf("%s%s, %s, batch %lld, %.0f MB: the tower alone %.1f pictures/s, with copies %.1f\n", s->name,
-	       m->image.layers < s->layers ? " (2 layers)" : "", tokens == ADDS_TOKENS_CLS ? "class token" : "all tokens, pool 4", (long long)n,
-	       1e-6 * (double)adds_clip_lanes_bytes(l), BATCHES * (double)n / best[1], BATCHES * (double)n / best[0]);
+	printf("%s%s, %s, batch %lld, %.0f MB: the tower alone %.1f pictures/s, with copies %.1f\n",
+	       s->name, m->image.layers < s->layers ? " (2 layers)" : "",
+	       tokens == ADDS_TOKENS_CLS ? "class token" : "all tokens, pool 4", (long long)n,
+	       1e-6 * (double)adds_clip_lanes_bytes(l), BATCHES * (double)n / best[1],
+	       BATCHES * (double)n / best[0]);
 	fflush(stdout);
 	adds_clip_lanes_free(l);
 	b->ops->host_release(b, pictures);

@@ -42,6 +42,14 @@ adds-cat --verify index.adds broken.adds labels.adds
 X
 has out '*index.adds: *sound*labels.adds: *sound*'
 has err 'adds-cat: broken.adds: record * at byte *: * records before it are whole*'
+t '-q: what is wrong is told, what is sound as well' 1 <<'X'
+adds-cat --verify -q broken.adds index.adds
+X
+has out 'index.adds: *sound*'
+has err 'adds-cat: broken.adds: record * at byte *'
+t '-qq: the status alone tells' 1 <<'X'
+adds-cat --verify -qq broken.adds index.adds
+X
 t 'a pipe is verified' 0 <<'X'
 mkstream --records 3 | adds-cat --verify
 X

@@ -132,6 +132,10 @@ t 'a model that is not there' 1 <<'X'
 adds-encode-text -m nowhere list.txt
 X
 has err "adds-encode-text: *nowhere*"
+t 'folders instead of files' 1 <<'X'
+adds-encode-text -m model model && exit 3; adds-encode-text -m model --template-file model list.txt && exit 3; adds-encode-text -m model --update model -o u.adds list.txt
+X
+has err "adds-encode-text: cannot read 'model': it is a folder: name a file in it?adds-encode-text: model: cannot read: it is a folder: name a file in it?adds-encode-text: 'model' is a folder, and a stream of labels (from adds-encode-text) is needed"
 t 'a device that is not there' 1 <<'X'
 adds-encode-text -m model --device cuda:77 list.txt >/dev/null
 X
@@ -140,6 +144,10 @@ t 'an unknown kind of specials' 2 <<'X'
 adds-encode-text --specials german list.txt
 X
 has err "adds-encode-text: --specials: 'german' is none of openai, openclip, plain*"
+t 'what no configuration says is told in one line, with how to say it' 0 <<'X'
+mkmodel --shape mini --no-config bare >o && echo cat >one && adds-encode-text -m bare --activation gelu -o bare.adds one && adds-encode-text -q -m bare --activation gelu -o bare.adds one
+X
+has err "adds-encode-text: model 'bare': no configuration says, so it is assumed: picture tower: *--heads*--eps*; text tower: * heads of 64 channels (--text-heads); text tower: epsilon 1e-05 (--eps)"
 t 'tokens of a small vocabulary' 0 <<'X'
 mkdir small && gzip -dc "$top/examples/clip/bpe_simple_vocab_16e6.txt.gz" | head -1000 >small/merges.txt
 mkmodel --shape mini small >/dev/null

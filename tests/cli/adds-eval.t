@@ -180,6 +180,16 @@ t 'a checkpoint that is not there' 1 <<'X'
 adds-eval -t labels.adds -c not-there features.adds >n.adds
 X
 has err "adds-eval: cannot open 'not-there': No such file or directory"
+mkdir folder
+t 'a folder as a checkpoint: what to give' 1 <<'X'
+adds-eval -t labels.adds -c run2 features.adds && exit 3; adds-eval -t labels.adds -c folder features.adds
+X
+has err "adds-eval: 'run2' is a folder, and a checkpoint of adds-train is needed: give 'run2/best.safetensors'?adds-eval: 'folder' is a folder, and a checkpoint of adds-train is needed"
+t 'a folder as labels, as a context, as features, as names' 1 <<'X'
+adds-eval -t run2 --zero-shot features.adds && exit 3; adds-eval -t labels.adds -c 2.st --context folder features.adds && exit 3
+adds-eval -t labels.adds --zero-shot folder && exit 3; adds-eval --unseen folder scores.adds
+X
+has err "adds-eval: 'run2' is a folder, and a stream of labels (from adds-encode-text) is needed: give 'run2/labels.adds'?adds-eval: 'folder' is a folder, and a stream of labels (from adds-encode-text) is needed?adds-eval: 'folder' is a folder, and a stream of features (from adds-pyramid) is needed?adds-eval: folder: cannot read: it is a folder: name a file in it"
 t 'a label stream that is not there, or none' 1 <<'X'
 adds-eval -t not-there --zero-shot features.adds >n.adds && exit 3; adds-eval -t features.adds --zero-shot features.adds >n.adds
 X
@@ -224,8 +234,33 @@ t 'the header names the checkpoint by its digest' 0 <<'X'
 adds-eval -t labels.adds -c 2.st features.adds >s.adds && adds-cat --jsonl s.adds | head -1 | grep -c "\"checkpoint\":\"$(sha256sum 2.st | cut -d' ' -f1)\".*\"score\":\"logit\""
 X
 has out 1
-t 'scores measured again give the same report' 0 <<'X'
-adds-eval -t labels.adds -c 2.st --json a.json --per-label a.tsv -o s.adds features.adds >a && adds-eval --json b.json --per-label b.tsv s.adds >b && cmp a b && cmp a.json b.json && cmp a.tsv b.tsv
+cat >without.sh <<'X'
+# the report R.json, R.tsv, R.table without the baseline's figures
+grep -q '"zero_shot":{' "$1.json" && head -1 "$1.tsv" | grep -q '	zero-shot AP$' && grep -q '^zero-shot ' "$1.table" || exit 1
+sed 's/,"zero_shot":{"groups":{.*}}}$/}/; s/,"zero_shot_AP":[^,}]*//g' "$1.json" >"$1.json.w"
+sed 's/	[^	]*$//' "$1.tsv" >"$1.tsv.w"
+grep -v '^zero-shot ' "$1.table" >"$1.table.w"
+X
+t 'scores measured again give the same report, without the baseline, which needs the features' 0 <<'X'
+adds-eval -t labels.adds -c 2.st --json a.json --per-label a.tsv -o s.adds features.adds >a.table && adds-eval --json b.json --per-label b.tsv s.adds >b.table && sh without.sh a &&
+cmp a.table.w b.table && cmp a.json.w b.json && cmp a.tsv.w b.tsv
+X
+printf 'label1\nlabel4\n' >apart
+for c in 1.st 2.st ridge.st 'prior.st --read patch' '2.st --context two.adds' '2.st --top 1 --at .25 --ap voc'; do
+	for f in mixed.adds partial.adds; do
+		t "a checkpoint's report has the figures of --zero-shot beside its own: $c, $f" 0 <<X
+as='$(echo "$c" | sed 's/^[^ ]*//; s/--context [^ ]*//; s/--at [^ ]*//')'
+adds-eval -q -t labels.adds -c $c --unseen apart --json c.json --per-label c.tsv -o cs.adds $f >c.table && sh without.sh c || exit
+adds-eval -q -t labels.adds --zero-shot \$as --unseen apart --json z.json --per-label z.tsv -o zs.adds $f >z.table || exit
+sed 's/.*,"zero_shot":{"groups":\({.*}\)}}\$/\1/' c.json >c.groups && sed 's/.*"groups":\({.*}\),"labels":.*/\1/' z.json >z.groups && test \$(wc -c <z.groups) -gt 900 && cmp c.groups z.groups || exit
+awk 'sub(/^zero-shot  */, "")' c.table >c.rows && awk '\$1 != "labels" && /^(all|seen|unseen) / && sub(/^[a-z]*  *[0-9]*  *[0-9]*  */, "")' z.table >z.rows && test \$(wc -l <z.rows) -eq 3 && cmp c.rows z.rows || exit
+cut -f1,4 z.tsv | sed 's/AP\$/zero-shot AP/' >z.ap && awk -F '\t' '{ print \$1 "\t" \$NF }' c.tsv | cmp - z.ap &&
+grep -o '"zero_shot_AP":[^,}]*' c.json | cut -d: -f2 >c.aps && grep -o '{"AP":[^,}]*' z.json | cut -d: -f2 | cmp - c.aps && test -s c.aps
+X
+	done
+done
+t 'pictures without labels, and no metrics: no baseline is computed' 0 <<'X'
+mkstream --kind features --records 4 --labels 0 -o plain.adds && adds-eval -q -t labels.adds -c 2.st -o p.adds plain.adds && adds-eval -t labels.adds -c 2.st --no-metrics -o n.adds features.adds && adds-eval -t labels.adds -c 2.st features.adds >m.adds && cmp n.adds m.adds
 X
 t '... also with unknown cells' 0 <<'X'
 adds-eval $zero --json a.json -o s.adds partial.adds >a && adds-eval --json b.json s.adds >b && cmp a b && cmp a.json b.json

@@ -41,6 +41,18 @@ p/sub/c.Png
 p/sub/dangling.jpg
 p/sub/deep/d.webp
 p/sub.jpg'
+mkdir -p far/off linked/own && printf far >far/off/f.jpg && printf own >linked/own/o.jpg
+ln -s ../far/off linked/once && ln -s ../far/off linked/twice && ln -s own/o.jpg linked/renamed.png
+ln -s ../../linked linked/own/up && ln -s self linked/self.jpg && ln -s self linked/self
+t 'links: followed, out of the folder as well, by each of their names; one to a folder around it is left out and counted' 0 <<'X'
+adds-index -v -o o linked 2>log && sh show o && grep -o 'links that lead back.*' log
+X
+has out "linked/once/f.jpg*linked/own/o.jpg*linked/renamed.png*linked/self.jpg !read: cannot open 'linked/self.jpg': *linked/twice/f.jpg*links that lead back to a folder they lie in were left out: 1, the first: 'linked/own/up'"
+t 'two folders that link to each other end' 0 <<'X'
+mkdir -p ring/a ring/b && printf x >ring/a/x.jpg && ln -s ../b ring/a/b && ln -s ../a ring/b/a && adds-index -o o ring && sh paths o
+X
+has out 'ring/a/x.jpg
+ring/b/a/x.jpg'
 t 'a picture that is not there becomes an error record' 0 <<'X'
 adds-index p/sub p/missing.jpg 2>/dev/null >o; test $? -eq 1 && adds-index p/sub >o && sh show o
 X

@@ -49,6 +49,17 @@ adds-pyramid -m "$model" -o features.adds index.adds && adds-pyramid -m "$model"
 X
 has err '*features.adds*a stream of features, but one of index (from adds-index) is needed here*'
 
+t 'what no configuration says is told in one line, with how to say it' 0 <<'X'
+mkmodel --vocabulary 600 --no-config bare >o && adds-pyramid -m bare --activation gelu index.adds >a.adds
+X
+has err "adds-pyramid: model 'bare': no configuration says, so it is assumed: picture tower: 2 heads of 64 channels (--heads); *epsilon 1e-05 (--eps); text tower: 2 heads * (--text-heads); *; pixels: * (preprocessor_config.json)"
+lacks err '*
+*'
+t '... and what options and files say is not' 0 <<'X'
+printf '{"resample":3,"image_mean":[0.48145466,0.4578275,0.40821073],"image_std":[0.26862954,0.26130258,0.27577711]}' >bare/preprocessor_config.json
+adds-pyramid -m bare --activation gelu --heads 2 --text-heads 2 --eps 1e-5 index.adds >b.adds && adds-pyramid -q -m bare --activation gelu index.adds >c.adds && adds-cat --npy a.npy a.adds && adds-cat --npy b.npy b.adds && adds-cat --npy c.npy c.adds && cmp a.npy b.npy && cmp b.npy c.npy
+X
+
 # ---- what comes out ----
 t 'ADDS_MODEL names the model; standard input is the default' 0 <<'X'
 ADDS_MODEL=$model adds-pyramid <index.adds >a.adds && adds-pyramid -m "$model" index.adds >b.adds && cmp a.adds b.adds

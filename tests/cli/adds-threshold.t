@@ -105,6 +105,12 @@ adds-threshold features.adds
 X
 has err 'adds-threshold: *features*scores*'
 
+t 'a folder as thresholds, or as names: what to give' 1 <<'X'
+mkdir folder && adds-threshold --apply folder scores.adds && exit 3; cp th.json folder/thresholds.json && adds-threshold --apply folder scores.adds && exit 3
+adds-threshold --top 1 --exclude-from folder scores.adds
+X
+has err "adds-threshold: 'folder' is a folder, and a thresholds file of adds-threshold is needed?adds-threshold: 'folder' is a folder, and a thresholds file of adds-threshold is needed: give 'folder/thresholds.json'?adds-threshold: folder: cannot read: it is a folder: name a file in it"
+
 # ---- applying ----
 t 'JSON Lines: one a picture, tags by falling probability' 0 <<'X'
 adds-threshold --apply th.json scores.adds >a && wc -l <a && head -1 a &&
@@ -270,7 +276,7 @@ X
 has out 0
 t 'what others wrote is left alone' 1 <<'X'
 cd in && printf 'mine, label9\n' >00003.jpg.txt && printf 'holiday' >00004.jpg.txt
-adds-threshold --top 2 --format txt scores.adds; rc=$?; cat 00003.jpg.txt 00004.jpg.txt; ls *.jpg.txt | wc -l; exit $rc
+adds-threshold -q --top 2 --format txt scores.adds; rc=$?; cat 00003.jpg.txt 00004.jpg.txt; ls *.jpg.txt | wc -l; exit $rc
 X
 has out 'mine, label9?holiday60'
 has err "*'00003.jpg.txt' is there already and not ours: use --append or --overwrite*00004*"
@@ -289,7 +295,7 @@ rm adds-sidecars.jsonl *.txt
 X
 has out 'label??mine, label9'
 t 'undo leaves what was changed since' 1 <<'X'
-cd in && adds-threshold --top 1 --ledger l --format txt scores.adds && echo new >00007.jpg.txt && adds-threshold --undo l; rc=$?; cat *.txt; rm *.txt l; exit $rc
+cd in && adds-threshold --top 1 --ledger l --format txt scores.adds && echo new >00007.jpg.txt && adds-threshold -q --undo l; rc=$?; cat *.txt; rm *.txt l; exit $rc
 X
 has out new
 has err '*1 file was changed*'

@@ -51,6 +51,14 @@ t 'a model that is not there' 1 <<'X'
 adds-train -m not-there f.adds
 X
 has err '*not-there*'
+t 'folders instead of files: what to give' 0 <<'X'
+mkdir folder && cp l.adds folder/labels.adds
+adds-train -t folder -o run.none f.adds; test $? -eq 1 || exit
+adds-train -t l.adds -o run.none folder; test $? -eq 1 || exit
+adds-train -t l.adds --val folder -o run.none f.adds; test $? -eq 1 || exit
+adds-train -t l.adds --holdout-labels folder -o run.none f.adds; test $? -eq 1 && test ! -e run.none
+X
+has err "adds-train: 'folder' is a folder, and a stream of labels (from adds-encode-text) is needed: give 'folder/labels.adds'?adds-train: 'folder' is a folder, and a stream of features (from adds-pyramid) is needed?adds-train: 'folder' is a folder, and a stream of features (from adds-pyramid) is needed?adds-train: 'folder' is a folder, and a list of names is needed"
 t 'a label stream that is not there is noticed before the pipe is read' 0 <<'X'
 mkfifo never
 (sleep 10 >never) &
@@ -209,6 +217,13 @@ cat f.adds | adds-train -q $o -o inside && adds-train -q $o --seed 1 --replace -
 cmp inside/final.safetensors seed1/final.safetensors && cmp inside/features.adds f.adds && adds-train -q --resume -o inside
 X
 
+t 'the recipe of the seed is the options that the page lists' 0 <<'X'
+mkstream --kind labels --labels 6 --width 32 -o l32.adds && mkstream --kind features --records 6 --labels 6 --width 32 --tokens 2 -o f32.adds || exit
+options=$(sed -n '/^.It Fl -recipe/,/^.It Fl -epochs/p' "$top/man/adds-train.1" | grep '^--') || exit
+adds-train -qq -t l32.adds --val-split 0 --recipe seed --epochs 1 -o recipe f32.adds && adds-train -qq -t l32.adds --val-split 0 $options --epochs 1 -o spelt f32.adds &&
+cmp recipe/config.json spelt/config.json && cmp recipe/final.safetensors spelt/final.safetensors
+X
+
 # ---- ridge, decoder and their blend ----
 mkstream --kind labels --labels 14 --width 16 -o l14.adds
 mkstream --kind features --records 330 --labels 14 --width 16 --tokens 1 -o b.adds
@@ -218,6 +233,10 @@ ls both/ridge.safetensors both/final.safetensors both/blend.safetensors both/bes
 for c in ridge final blend best; do adds-eval -qq -t l14.adds -c both/$c.safetensors -o s.adds b.adds || exit 1; done
 X
 has err '*ridge: 14 labels, lambda *expected change of AP *calibration error *blend: *the best is *'
+t 'the blend counts pictures to train on: of 330 labelled ones a fifth validates, and the ridge stands alone' 0 <<'X'
+adds-train --method both --epochs 1 -t l14.adds -o fifth b.adds && test ! -e fifth/blend.safetensors
+X
+has err '*blend: 2[0-9][0-9] pictures to train on, fewer than 300: the ridge stands alone*'
 python=$(for p in /usr/bin/python3 python3; do $p -c 'import torch, numpy' 2>/dev/null && echo $p && break; done)
 if [ "$python" ]; then
 	export python

@@ -36,6 +36,36 @@ export top
 t 'no source is over 600 lines' 0 <<'X'
 find $top/lib $top/kernels $top/cmd -name '*.[ch]' -o -name '*.cu' -o -name '*.cuh' | xargs wc -l | awk '$2 != "total" && $1 > 600 && $2 !~ /entities|codepoints/ { print; bad = 1 } END { exit bad }'
 X
+# characters, a tab to the next eighth; sentences in one piece can be searched for
+t 'no line is over 130 columns, but for tables and sentences' 0 <<'X'
+find $top/lib $top/kernels $top/cmd $top/tests -path $top/tests/emulated -prune -o \( -name '*.[ch]' -o -name '*.cu' -o -name '*.cuh' \) -print |
+while read -r f; do
+	LC_ALL=C tr -d '\200-\277' <"$f" | expand | awk -v f="$f" '
+		/clang-format o(ff|n)/ { table = /off/ }
+		length > 130 && !table && !(match($0, /"[^"]*/) && RLENGTH > 40) && gsub(/{[^{}]*}/, "") < 4 {
+			print f ":" FNR
+			bad = 1
+		}
+		END { exit bad }' || echo over >>long
+done
+[ ! -e long ]
+X
+t 'no function is over 50 lines' 0 <<'X'
+find $top/lib $top/kernels $top/cmd $top/tests -name '*.[ch]' -o -name '*.cu' -o -name '*.cuh' -o -name '*.cc' | xargs awk '
+	/^{/ { start = FNR }
+	/^}/ && start { if (FNR - start + 1 > 50) { print FILENAME ":" start ": " FNR - start + 1; bad = 1 } start = 0 }
+	END { exit bad }'
+X
+# other versions decide otherwise; CUDA's launches are no C to it
+if clang-format --version 2>/dev/null | grep -q 'version 14\.'; then
+	t 'C looks as .clang-format says' 0 <<'X'
+(cd "$top" && find lib kernels cmd examples tests -path tests/emulated -prune -o -name '*.[ch]' -print |
+	xargs -n 32 clang-format --dry-run -Werror 2>&1) | grep -a ': error:' | head -5 >looks
+[ ! -s looks ] || { cat looks; exit 1; }
+X
+else
+	skip 'C looks as .clang-format says: no clang-format 14 (apt-get install clang-format-14)'
+fi
 t 'adds.h compiles alone, as C and as C++' 0 <<X
 echo '#include "$top/lib/adds.h"' >a.c && cc -std=c11 -Wall -Wextra -Werror -fsyntax-only a.c
 if command -v c++ >/dev/null; then cp a.c a.cc && c++ -Wall -Wextra -Werror -fsyntax-only a.cc; fi

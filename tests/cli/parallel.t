@@ -8,6 +8,7 @@ for i in 0001 0003 0005 0008 0014 0016 0019 0023 0027 0040 0041 0047; do
 	cp "$top"/examples/shapes/train/$i.* few/
 	cp "$top"/examples/shapes/train/$i.* 'two words/'
 done
+touch -d 2026-01-01 few/* two*/* # a file changed this second does not count as unchanged
 # shellcheck disable=SC2086
 adds-index $INDEX few | adds-pyramid -q --levels 1 -o whole.adds
 adds-encode-text -q -o labels.adds "$top/examples/shapes/organized_Tags.json"
@@ -41,6 +42,13 @@ ONLY=2 sh "$top/examples/parallel/extract.sh" only.adds few --levels 1 -q && ls 
 sh "$top/examples/parallel/extract.sh" only.adds few --levels 1 -q && sh same whole.adds only.adds
 X
 	has err '*'
+	t 'started again, the script encodes nothing' 0 <<'X'
+export SLOTS=1 SHARDS=2 DEVICE=cpu
+ONLY='1 2' sh "$top/examples/parallel/extract.sh" twice.adds few --levels 1 -v 2>log || exit 1
+[ "$(sed -n 's/.*: \([0-9]*\) pictures* opened.*/\1/p' log | awk '{ n += $1 } END { print n }')" -eq 12 ] || exit 1
+sh "$top/examples/parallel/extract.sh" twice.adds few --levels 1 -v 2>log && [ "$(grep -c ' is current: left as it is' log)" -eq 2 ] && sh same whole.adds twice.adds || exit 1
+sh "$top/examples/parallel/extract.sh" twice.adds few --levels 1 -v 2>log && [ "$(grep -c ': 0 pictures opened, ' log)" -eq 2 ] && sh same whole.adds twice.adds
+X
 	t 'a shard that fails: nothing is joined' 1 <<'X'
 SLOTS=2 SHARDS=2 DEVICE=cpu sh "$top/examples/parallel/extract.sh" failed.adds few --levels 1 --no-such-option || { [ ! -e failed.adds ] && exit 1; }
 X
@@ -110,6 +118,19 @@ SHARDS=3 RANKS=2 RUN=run TRAIN='--method decoder --epochs 1 --batch 4 --accumula
 sh same whole.adds slurm.adds && [ -f run/final.safetensors ]
 X
 has out 'shards: 41, join: 42, training: 43'
+t 'tasks that are started again: a part that is whole is left as it is, a half-made one is made anew, nothing is encoded' 0 <<'X'
+PATH=$PWD/bin:$PATH SHARDS=3
+export SHARDS
+sbatch --array=1-3 "$top/examples/parallel/shard.sbatch" again.adds few --levels 1 -v >ids && ls -i again.adds.part* >before
+sbatch --array=1-3 "$top/examples/parallel/shard.sbatch" again.adds few --levels 1 -v >>ids && ls -i again.adds.part* >after && cmp before after || exit 1
+[ "$(cat spool/log-"$(tail -1 ids)"-* | grep -c ': 0 pictures opened, ')" -eq 3 ] || exit 1
+[ "$(cat spool/log-"$(tail -1 ids)"-* | grep -c ' is current: left as it is$')" -eq 3 ] || exit 1
+head -c 2000 again.adds.part-2-of-3 >half && mv half again.adds.part-2-of-3
+sbatch --array=1-3 "$top/examples/parallel/shard.sbatch" again.adds few --levels 1 -v >>ids || exit 1
+[ "$(cat spool/log-"$(tail -1 ids)"-* | grep -c ': 0 pictures opened, ')" -eq 3 ] || exit 1
+[ "$(cat spool/log-"$(tail -1 ids)"-* | grep -c ' is current: left as it is$')" -eq 2 ] || exit 1
+sbatch "$top/examples/parallel/join.sbatch" again.adds >>ids && sh same whole.adds again.adds
+X
 t 'the training is that of one process on the same features' 0 <<'X'
 adds-train -q -t labels.adds --method decoder --epochs 1 --batch 4 --accumulate 2 --val-split 0 -o alone slurm.adds && cmp alone/final.safetensors run/final.safetensors
 X

@@ -70,7 +70,8 @@ X
 	t "$1: a folder as input" 1 <<X
 $1 $2 . >/dev/null
 X
-	has err "$1: *"
+	has err "$1: *folder*"
+	lacks err '*directory*'
 	: >usual.empty
 	t "$1: an empty input" 1 <<X
 $1 $2 usual.empty >/dev/null

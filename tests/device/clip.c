@@ -151,7 +151,8 @@ pass(uint8_t *y, const uint8_t *x, const struct resample_plan *p, int64_t lines,
 					continue;
 				}
 				for (j = 0; j < p->n[i]; j++)
-					sum += (int64_t)p->weight[i * p->taps + j] * x[3 * (l * across + (p->lo[i] + j) * step) + c];
+					sum += (int64_t)p->weight[i * p->taps + j] *
+					       x[3 * (l * across + (p->lo[i] + j) * step) + c];
 				y[3 * (l * yacross + i * ystep) + c] = clip8(sum);
 			}
 }

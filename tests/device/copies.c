@@ -32,7 +32,8 @@ lanes(int64_t rows, int64_t cols)
 		if (bytes)
 			memcpy(host[lane], x[lane], bytes);
 		done(dev->ops->send(dev, in[lane], host[lane], bytes, &fault));
-		done(dev->ops->axpby(dev, mat_of(out[lane], DT_F32, rows, cols), 2, mat_of(in[lane], DT_F32, rows, cols), 0, &fault));
+		done(dev->ops->axpby(dev, mat_of(out[lane], DT_F32, rows, cols), 2,
+		                     mat_of(in[lane], DT_F32, rows, cols), 0, &fault));
 		done(dev->ops->fetch(dev, back[lane], out[lane], bytes, &fault));
 		done(dev->ops->mark(dev, lane, &fault));
 	}
@@ -69,8 +70,10 @@ forward(void *arg, struct adds_error *err)
 	int rc;
 
 	if ((rc = dev->ops->gather(dev, c->picked, c->x, c->index, err)) < 0 ||
-	    (rc = dev->ops->attention(dev, c->attended, NULL, c->picked, c->picked, c->picked, 2, 0.2f, 0, c->s, c->s, err)) < 0 ||
-	    (rc = dev->ops->layernorm(dev, c->normed, none(), NULL, NULL, c->attended, c->picked, c->ones, NULL, 1e-5f, err)) < 0)
+	    (rc = dev->ops->attention(dev, c->attended, NULL, c->picked, c->picked, c->picked, 2,
+	                              0.2f, 0, c->s, c->s, err)) < 0 ||
+	    (rc = dev->ops->layernorm(dev, c->normed, none(), NULL, NULL, c->attended, c->picked,
+	                              c->ones, NULL, 1e-5f, err)) < 0)
 		return rc;
 	return dev->ops->linear(dev, c->y, c->normed, c->w, c->ones, ACT_GELU, none(), c->s, err);
 }

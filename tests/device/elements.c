@@ -16,7 +16,9 @@ enum op {
 	OPS,
 };
 
-static const char *const op_name[OPS] = { "axpby", "axpby beta 0", "mul", "exp_affine", "add_row", "add_col", "scale_row", "fill", "copy" };
+static const char *const op_name[OPS] = { "axpby", "axpby beta 0", "mul",
+	                                  "exp_affine", "add_row", "add_col",
+	                                  "scale_row", "fill", "copy" };
 
 static double
 op_want(enum op op, double x, double y, double z, double row, double col)
@@ -227,7 +229,8 @@ fill_types(void)
 	static const unsigned char bytes[] = { 7, 7, 7, 7, 7 };
 	static const int32_t numbers[] = { 7, 7, 7, 7, 7 };
 	static const double wide[] = { 7, 7, 7, 7, 7 };
-	static const uint16_t bf16[] = { 0x40e0, 0x40e0, 0x40e0, 0x40e0, 0x40e0 }, f16[] = { 0x4700, 0x4700, 0x4700, 0x4700, 0x4700 };
+	static const uint16_t bf16[] = { 0x40e0, 0x40e0, 0x40e0, 0x40e0, 0x40e0 },
+			      f16[] = { 0x4700, 0x4700, 0x4700, 0x4700, 0x4700 };
 	static const struct {
 		enum dtype t;
 		const void *want;

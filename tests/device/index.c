@@ -181,63 +181,96 @@ warp_multiply(float d[LANES][4], float a[LANES][8], float b[LANES][4])
 
 /* Two products in a row, the second of what the first gave (squared, in place of a softmax), all by fragments: 16 queries, 16
  * keys, heads of 16. Keys and values are read at the places where attention_mma.cu reads them: K[key][c], turned V[c][key]. */
-static void
-fragments(void)
-{
-	float q[16][16], k[16][16], v[16][16], fa[LANES][8], fb[LANES][4], s[2][LANES][4], o[2][LANES][4], want;
-	int lane, reg, i, j, n, r, c, l, block, ok = 1;
+static struct {
+	float q[16][16], k[16][16], v[16][16];
+	float fa[LANES][8], fb[LANES][4];     /* fragments of the left and the right matrix */
+	float s[2][LANES][4], o[2][LANES][4]; /* of the first product, and of the second */
+} w;
 
-	begin("index", "fragments of two products by a warp");
-	for (i = 0; i < 256; i++) {
-		q[i / 16][i % 16] = (float)(below(9) - 4);
-		k[i / 16][i % 16] = (float)(below(9) - 4);
-		v[i / 16][i % 16] = (float)(below(9) - 4);
-	}
-	memset(s, 0, sizeof(s));
-	memset(o, 0, sizeof(o));
+/* q with k, turned, into w.s */
+static void
+first_product(void)
+{
+	int lane, reg, j, r, c;
+
 	for (lane = 0; lane < LANES; lane++)
 		for (reg = 0; reg < 4; reg++) {
 			index_mma_a(lane, reg, &r, &c);
-			fa[lane][2 * reg] = q[r][c];
-			fa[lane][2 * reg + 1] = q[r][c + 1];
+			w.fa[lane][2 * reg] = w.q[r][c];
+			w.fa[lane][2 * reg + 1] = w.q[r][c + 1];
 		}
 	for (j = 0; j < 2; j++) {
 		for (lane = 0; lane < LANES; lane++)
 			for (reg = 0; reg < 2; reg++) {
 				index_mma_b(lane, reg, &r, &c);
 				expect("words of a key", c == lane / 4 && r == 2 * (lane % 4) + 8 * reg);
-				fb[lane][2 * reg] = k[8 * j + c][r];
-				fb[lane][2 * reg + 1] = k[8 * j + c][r + 1];
+				w.fb[lane][2 * reg] = w.k[8 * j + c][r];
+				w.fb[lane][2 * reg + 1] = w.k[8 * j + c][r + 1];
 			}
-		warp_multiply(s[j], fa, fb);
+		warp_multiply(w.s[j], w.fa, w.fb);
 	}
+}
+
+/* the square of w.s with v into w.o */
+static void
+second_product(void)
+{
+	int lane, reg, i, n, r, c, block;
+
 	for (lane = 0; lane < LANES; lane++)
 		for (reg = 0; reg < 4; reg++) {
 			index_mma_a_of_c(reg, &block, &i);
-			fa[lane][2 * reg] = s[block][lane][i] * s[block][lane][i];
-			fa[lane][2 * reg + 1] = s[block][lane][i + 1] * s[block][lane][i + 1];
+			w.fa[lane][2 * reg] = w.s[block][lane][i] * w.s[block][lane][i];
+			w.fa[lane][2 * reg + 1] = w.s[block][lane][i + 1] * w.s[block][lane][i + 1];
 		}
 	for (n = 0; n < 2; n++) {
 		for (lane = 0; lane < LANES; lane++)
 			for (reg = 0; reg < 2; reg++) {
 				index_mma_b(lane, reg, &r, &c);
-				fb[lane][2 * reg] = v[r][8 * n + c];
-				fb[lane][2 * reg + 1] = v[r + 1][8 * n + c];
+				w.fb[lane][2 * reg] = w.v[r][8 * n + c];
+				w.fb[lane][2 * reg + 1] = w.v[r + 1][8 * n + c];
 			}
-		warp_multiply(o[n], fa, fb);
+		warp_multiply(w.o[n], w.fa, w.fb);
+	}
+}
+
+/* row r, column c of what both products give */
+static float
+both_products(int r, int c)
+{
+	float sum = 0;
+	int j, l;
+
+	for (j = 0; j < 16; j++) {
+		float dot = 0;
+
+		for (l = 0; l < 16; l++)
+			dot += w.q[r][l] * w.k[j][l];
+		sum += dot * dot * w.v[j][c];
+	}
+	return sum;
+}
+
+static void
+fragments(void)
+{
+	int lane, i, n, r, c, ok = 1;
+
+	begin("index", "fragments of two products by a warp");
+	memset(&w, 0, sizeof(w));
+	for (i = 0; i < 256; i++) {
+		w.q[i / 16][i % 16] = (float)(below(9) - 4);
+		w.k[i / 16][i % 16] = (float)(below(9) - 4);
+		w.v[i / 16][i % 16] = (float)(below(9) - 4);
+	}
+	first_product();
+	second_product();
+	for (n = 0; n < 2; n++)
 		for (lane = 0; lane < LANES; lane++)
 			for (i = 0; i < 4; i++) {
 				index_mma_c(lane, i, &r, &c);
-				for (want = 0, j = 0; j < 16; j++) {
-					float dot = 0;
-
-					for (l = 0; l < 16; l++)
-						dot += q[r][l] * k[j][l];
-					want += dot * dot * v[j][8 * n + c];
-				}
-				ok &= o[n][lane][i] == want;
+				ok &= w.o[n][lane][i] == both_products(r, 8 * n + c);
 			}
-	}
 	expect("both products", ok);
 	end();
 }

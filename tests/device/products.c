@@ -209,7 +209,9 @@ linear_spared(int64_t m)
 	dev->ops->spare(dev, packed, SPARE_ARRAY);
 	for (i = 0; i < 2; i++) {
 		my = blank(m, s.n, DT_F32);
-		done(dev->ops->linear(dev, my, mx, packed, up_bytes(bias, (size_t)s.n * sizeof(*bias)), ACT_NONE, none(), thirds(m), &fault));
+		done(dev->ops->linear(dev, my, mx, packed,
+		                      up_bytes(bias, (size_t)s.n * sizeof(*bias)), ACT_NONE, none(),
+		                      thirds(m), &fault));
 		near_("y", down(my), want, m * s.n, linear_tolerance(&s), linear_tolerance(&s));
 	}
 	dev->ops->unpack(dev, packed);
@@ -239,8 +241,8 @@ linear_tall(enum dtype t, enum precision prec)
 	mx = up(x, M, K, t);
 	my = blank(M, N, t);
 	done(dev->ops->pack(dev, &packed, w, DT_F32, N, K, 0, prec, &fault));
-	done(dev->ops->linear(dev, my, mx, packed, up_bytes(bias, N * sizeof(*bias)), ACT_GELU, none(), (struct segs){ 1, (int64_t[]){ 0, M } },
-	                      &fault));
+	done(dev->ops->linear(dev, my, mx, packed, up_bytes(bias, N * sizeof(*bias)), ACT_GELU,
+	                      none(), (struct segs){ 1, (int64_t[]){ 0, M } }, &fault));
 	got = down(my);
 	for (i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		double want[N];
@@ -355,8 +357,10 @@ gemm_run(const struct gemm_case *s, int n)
 	double *want[8];
 	int i;
 
-	begin("gemm", "%lldx%lldx%lld t %d %d alpha %g beta %g bias %d act %d precision %d, %d jobs", (long long)s->m, (long long)s->n,
-	      (long long)s->k, s->ta, s->tb, (double)s->alpha, (double)s->beta, s->bias, (int)s->act, (int)s->prec, n);
+	begin("gemm",
+	      "%lldx%lldx%lld t %d %d alpha %g beta %g bias %d act %d precision %d, %d jobs",
+	      (long long)s->m, (long long)s->n, (long long)s->k, s->ta, s->tb, (double)s->alpha,
+	      (double)s->beta, s->bias, (int)s->act, (int)s->prec, n);
 	for (i = 0; i < n; i++)
 		jobs[i] = job_of(s, &want[i]);
 	done(dev->ops->gemm(dev, jobs, n, s->prec, &fault));

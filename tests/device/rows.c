@@ -211,7 +211,9 @@ softmax_case(int64_t rows, int64_t cols, float scale, int in_place)
 	y = down(my);
 	near_("y", y, want, size, 2e-5, 1e-7);
 	mdx = in_place ? up(dy, rows, cols, DT_F32) : blank(rows, cols, DT_F32);
-	done(dev->ops->softmax_backward(dev, mdx, up(y, rows, cols, DT_F32), in_place ? mdx : up(dy, rows, cols, DT_F32), scale, &fault));
+	done(dev->ops->softmax_backward(dev, mdx, up(y, rows, cols, DT_F32),
+	                                in_place ? mdx : up(dy, rows, cols, DT_F32), scale,
+	                                &fault));
 	slope("dx", down(mdx), s.x, size, soft_sum, &s, 1e-4, 1e-6);
 	end();
 }
@@ -316,7 +318,9 @@ gather_integers(void)
 		for (i = 0; i < 3; i++)
 			memcpy(want + i * size, x + (size_t)index[i] * size, size);
 		y = up_bytes(NULL, 3 * size);
-		done(dev->ops->gather(dev, mat_of(y, types[t], 3, 3), mat_of(up_bytes(x, 5 * size), types[t], 5, 3), index, &fault));
+		done(dev->ops->gather(dev, mat_of(y, types[t], 3, 3),
+		                      mat_of(up_bytes(x, 5 * size), types[t], 5, 3), index,
+		                      &fault));
 		down_bytes(got, y, 3 * size);
 		same("y", got, want, 3 * size);
 		end();

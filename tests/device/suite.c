@@ -142,7 +142,8 @@ double_to_narrow(double v, enum dtype t)
 			hi = (uint16_t)(mid - 1);
 	}
 	if (lo < top) {
-		const double next = lo + 1 == top ? 2 * narrow_to_double((uint16_t)(top - 1), t) - narrow_to_double((uint16_t)(top - 2), t)
+		const double next = lo + 1 == top ? 2 * narrow_to_double((uint16_t)(top - 1), t) -
+		                                            narrow_to_double((uint16_t)(top - 2), t)
 		                                  : narrow_to_double((uint16_t)(lo + 1), t);
 		const double under = v - narrow_to_double(lo, t), over = next - v;
 

@@ -20,7 +20,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (adds_weights_parse(&w, data, size, "fuzz", &err) == 0) {
 		if (adds_clip_params_init(&p, &w, &err) == 0)
 			for (i = 0; i < p.n; i++) {
-				const size_t bytes = adds_clip_param_size(&p.p[i]), n = bytes < sizeof(ends) ? bytes : sizeof(ends);
+				const size_t bytes = adds_clip_param_size(&p.p[i]),
+					     n = bytes < sizeof(ends) ? bytes : sizeof(ends);
 
 				adds_clip_param_bytes(ends, &p.p[i], bytes - n, n);
 				if (bytes >= 4)

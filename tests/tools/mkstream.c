@@ -64,7 +64,8 @@ static uint64_t state;
 static void
 start(long record, long use)
 {
-	state = (uint64_t)seed * 0x9e3779b97f4a7c15u + (uint64_t)record * 0xd1b54a32d192ed03u + (uint64_t)use * 0x8cb92ba72f3d8dd7u;
+	state = (uint64_t)seed * 0x9e3779b97f4a7c15u + (uint64_t)record * 0xd1b54a32d192ed03u +
+	        (uint64_t)use * 0x8cb92ba72f3d8dd7u;
 }
 
 static double
@@ -127,10 +128,13 @@ json_of(enum adds_kind k)
 		snprintf(text, sizeof(text), "\"logit_scale\":100,\"model\":\"%s\",\"templates\":[\"{label}\"]", model);
 		break;
 	case ADDS_KIND_FEATURES:
-		snprintf(text, sizeof(text), "\"dtype\":\"%s\",\"model\":\"%s\",\"pool\":1,\"precision\":\"%s\",\"tokens\":\"all\"",
-		         strcmp(dtype, "F32") == 0 ? "f32" : strcmp(dtype, "F16") == 0 ? "f16"
-		                                                                       : "bf16",
-		         model, precision);
+		snprintf(
+			text, sizeof(text),
+			"\"dtype\":\"%s\",\"model\":\"%s\",\"pool\":1,\"precision\":\"%s\",\"tokens\":\"all\"",
+			strcmp(dtype, "F32") == 0   ? "f32"
+			: strcmp(dtype, "F16") == 0 ? "f16"
+						    : "bf16",
+			model, precision);
 		break;
 	case ADDS_KIND_SCORES:
 		snprintf(text, sizeof(text), "\"calibrated\":1,\"checkpoint\":\"%s\"%s%s%s,\"score\":\"logit\"", model,
@@ -152,7 +156,9 @@ header(enum adds_kind k)
 	const int64_t n = labels;
 	char text[1024];
 
-	snprintf(text, sizeof(text), "{\"format\":1,\"kind\":\"%s\",\"provenance\":[],\"record\":\"header\"%s%s}", kind, *more ? "," : "", more);
+	snprintf(text, sizeof(text),
+	         "{\"format\":1,\"kind\":\"%s\",\"provenance\":[],\"record\":\"header\"%s%s}", kind,
+	         *more ? "," : "", more);
 	need(m ? adds_message_set_json(m, text, &err) : -1);
 	if (labels)
 		add_vocabulary(m);

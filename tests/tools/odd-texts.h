@@ -136,18 +136,28 @@ odd_word(struct odd *o)
 	odd_put(o, s);
 }
 
+/* widths, conjoining jamo, presentation forms */
+static void
+odd_form(struct odd *o)
+{
+	odd_character(o, odd_random(o, 2) ? (int32_t)(0xff01 + odd_random(o, 0x5e)) : 0xff9e);
+	odd_character(o, (int32_t)(0x1100 + odd_random(o, 0x13)));
+	odd_character(o, (int32_t)(0x1161 + odd_random(o, 0x15)));
+}
+
 static void
 odd_piece(struct odd *o)
 {
 	static const char *const quotes[] = { "'", "’", "‘", "ʼ", "“", "”", "\"", "''", "'s", "’S", "'t", "'re", "’ve", "'m",
 		                              "'LL", "'d", "'ſ", "`", "´", "!'s", "‛", "‟" };
-	static const char *const spaces[] = { " ", "  ", "\t", "\n", "\r\n", "\r", "\v", "\f", "\x1c", "\x1f", "\xc2\x85", "\u00a0",
-		                              "\u1680", "\u2003", "\u2028", "\u2029", "\u202f", "\u205f", "\u3000", "\u200b",
-		                              "\ufeff", "\u180e" };
+	static const char *const spaces[] = { " ", "  ", "\t", "\n", "\r\n", "\r", "\v", "\f", "\x1c", "\x1f", "\xc2\x85",
+		                              "\u00a0", "\u1680", "\u2003", "\u2028", "\u2029", "\u202f", "\u205f", "\u3000",
+		                              "\u200b", "\ufeff", "\u180e" };
 	static const char *const marks[] = { "\x1b[31m", "\x1b[0;1m", "\x1b[", "\x1b[2", "\x01", "\x7f", "\xc2\x80", "\xc2\x91",
-		                             "\xc2\x9f", "\u206a", "\ufff9", "\ufffc", "<", "<b>", "</w>", "<|startoftext|>",
-		                             "<|ENDOFTEXT|>", "<start_of_text>", "<end_of_text>", "<ſtart_of_text>", "<|endoftext|",
-		                             "&", "&;", "&#", "&#x;", "Σ.", "\u00ad", "\u0345", "ᾼ", "Ⅷ", "Ⓐ", "ª", "🅰" };
+		                             "\xc2\x9f", "\u206a", "\ufff9", "\ufffc", "<", "<b>", "</w>",
+		                             "<|startoftext|>", "<|ENDOFTEXT|>", "<start_of_text>", "<end_of_text>",
+		                             "<ſtart_of_text>", "<|endoftext|", "&", "&;", "&#", "&#x;", "Σ.", "\u00ad", "\u0345",
+		                             "ᾼ", "Ⅷ", "Ⓐ", "ª", "🅰" };
 	uint64_t i, n;
 
 	switch (odd_random(o, 12)) {
@@ -175,10 +185,8 @@ odd_piece(struct odd *o)
 		for (n = odd_random(o, 4), i = 0; i < n; i++)
 			odd_character(o, (int32_t)(0x300 + odd_random(o, 0x70)));
 		break;
-	case 7: /* widths, conjoining jamo, presentation forms */
-		odd_character(o, odd_random(o, 2) ? (int32_t)(0xff01 + odd_random(o, 0x5e)) : 0xff9e);
-		odd_character(o, (int32_t)(0x1100 + odd_random(o, 0x13)));
-		odd_character(o, (int32_t)(0x1161 + odd_random(o, 0x15)));
+	case 7:
+		odd_form(o);
 		break;
 	case 8: /* ASCII */
 		for (n = 1 + odd_random(o, 5), i = 0; i < n; i++)

@@ -117,7 +117,9 @@ foreign_alloc(struct backend *b, void **p, size_t bytes, struct adds_error *err)
 	if (f->recording)
 		foreign_breach("alloc", "while calls are recorded");
 	if (f->limit && f->used + bytes > f->limit)
-		return adds_fail(err, ADDS_ENOMEM, "out of foreign memory: %zu bytes wanted, %zu of %zu in use", bytes, f->used, f->limit);
+		return adds_fail(err, ADDS_ENOMEM,
+		                 "out of foreign memory: %zu bytes wanted, %zu of %zu in use",
+		                 bytes, f->used, f->limit);
 	if (f->pieces == f->room) {
 		f->room = 2 * f->room + 64;
 		if (!(list = realloc(f->piece, f->room * sizeof(*list))))

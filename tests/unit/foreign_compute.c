@@ -31,7 +31,8 @@ foreign_pack(struct backend *b, struct packed **out, const void *w, enum dtype t
              enum precision prec, struct adds_error *err)
 {
 	struct foreign *f = foreign_enter(b);
-	const int rc = f->inner->ops->pack(f->inner, out, foreign_ours("pack", w, (size_t)(n * k)), t, n, k, transposed, prec, err);
+	const int rc = f->inner->ops->pack(f->inner, out, foreign_ours("pack", w, (size_t)(n * k)),
+	                                   t, n, k, transposed, prec, err);
 
 	b->packed_bytes = f->inner->packed_bytes;
 	return rc;
@@ -59,8 +60,10 @@ foreign_linear(struct backend *b, struct mat y, struct mat x, const struct packe
                struct mat r, struct segs segs, struct adds_error *err)
 {
 	struct foreign *f = foreign_enter(b);
-	const int rc = f->inner->ops->linear(f->inner, foreign_mat(f, "linear", y), foreign_mat(f, "linear", x), w, hf(f, "linear", bias, y.cols), act,
-	                                     foreign_mat(f, "linear", r), segs.at ? hs("linear", segs) : segs, err);
+	const int rc = f->inner->ops->linear(
+		f->inner, foreign_mat(f, "linear", y), foreign_mat(f, "linear", x), w,
+		hf(f, "linear", bias, y.cols), act, foreign_mat(f, "linear", r),
+		segs.at ? hs("linear", segs) : segs, err);
 
 	b->packed_bytes = f->inner->packed_bytes;
 	return rc;
@@ -113,8 +116,10 @@ foreign_layernorm(struct backend *b, struct mat y, struct mat sum, float *mean, 
 	struct foreign *f = foreign_enter(b);
 	const char *me = "layernorm";
 
-	return f->inner->ops->layernorm(f->inner, foreign_mat(f, me, y), foreign_mat(f, me, sum), hf(f, me, mean, x.rows), hf(f, me, rstd, x.rows),
-	                                foreign_mat(f, me, x), foreign_mat(f, me, r), hf(f, me, w, x.cols), hf(f, me, bias, x.cols), eps, err);
+	return f->inner->ops->layernorm(f->inner, foreign_mat(f, me, y), foreign_mat(f, me, sum),
+	                                hf(f, me, mean, x.rows), hf(f, me, rstd, x.rows),
+	                                foreign_mat(f, me, x), foreign_mat(f, me, r),
+	                                hf(f, me, w, x.cols), hf(f, me, bias, x.cols), eps, err);
 }
 
 static int
@@ -124,9 +129,10 @@ foreign_layernorm_backward(struct backend *b, struct mat dx, float beta, float *
 	struct foreign *f = foreign_enter(b);
 	const char *me = "layernorm_backward";
 
-	return f->inner->ops->layernorm_backward(f->inner, foreign_mat(f, me, dx), beta, hf(f, me, dw, dy.cols), hf(f, me, dbias, dy.cols),
-	                                         foreign_mat(f, me, dy), foreign_mat(f, me, s), hf(f, me, mean, dy.rows), hf(f, me, rstd, dy.rows),
-	                                         hf(f, me, w, dy.cols), err);
+	return f->inner->ops->layernorm_backward(
+		f->inner, foreign_mat(f, me, dx), beta, hf(f, me, dw, dy.cols),
+		hf(f, me, dbias, dy.cols), foreign_mat(f, me, dy), foreign_mat(f, me, s),
+		hf(f, me, mean, dy.rows), hf(f, me, rstd, dy.rows), hf(f, me, w, dy.cols), err);
 }
 
 static int
@@ -143,7 +149,9 @@ foreign_softmax_backward(struct backend *b, struct mat dx, struct mat y, struct 
 	struct foreign *f = foreign_enter(b);
 	const char *me = "softmax_backward";
 
-	return f->inner->ops->softmax_backward(f->inner, foreign_mat(f, me, dx), foreign_mat(f, me, y), foreign_mat(f, me, dy), scale, err);
+	return f->inner->ops->softmax_backward(f->inner, foreign_mat(f, me, dx),
+	                                       foreign_mat(f, me, y), foreign_mat(f, me, dy), scale,
+	                                       err);
 }
 
 static int
@@ -153,8 +161,10 @@ foreign_attention(struct backend *b, struct mat y, float *lse, struct mat q, str
 	struct foreign *f = foreign_enter(b);
 	const char *me = "attention";
 
-	return f->inner->ops->attention(f->inner, foreign_mat(f, me, y), hf(f, me, lse, last(qs) * heads), foreign_mat(f, me, q), foreign_mat(f, me, k),
-	                                foreign_mat(f, me, v), heads, scale, causal, hs(me, qs), hs(me, ks), err);
+	return f->inner->ops->attention(f->inner, foreign_mat(f, me, y),
+	                                hf(f, me, lse, last(qs) * heads), foreign_mat(f, me, q),
+	                                foreign_mat(f, me, k), foreign_mat(f, me, v), heads, scale,
+	                                causal, hs(me, qs), hs(me, ks), err);
 }
 
 static int
@@ -165,9 +175,11 @@ foreign_attention_backward(struct backend *b, struct mat dq, struct mat dk, stru
 	struct foreign *f = foreign_enter(b);
 	const char *me = "attention_backward";
 
-	return f->inner->ops->attention_backward(f->inner, foreign_mat(f, me, dq), foreign_mat(f, me, dk), foreign_mat(f, me, dv), foreign_mat(f, me, dy), foreign_mat(f, me, y),
-	                                         hf(f, me, lse, last(qs) * heads), foreign_mat(f, me, q), foreign_mat(f, me, k), foreign_mat(f, me, v), heads,
-	                                         scale, causal, hs(me, qs), hs(me, ks), err);
+	return f->inner->ops->attention_backward(
+		f->inner, foreign_mat(f, me, dq), foreign_mat(f, me, dk), foreign_mat(f, me, dv),
+		foreign_mat(f, me, dy), foreign_mat(f, me, y), hf(f, me, lse, last(qs) * heads),
+		foreign_mat(f, me, q), foreign_mat(f, me, k), foreign_mat(f, me, v), heads, scale,
+		causal, hs(me, qs), hs(me, ks), err);
 }
 
 static int
@@ -204,7 +216,8 @@ foreign_scatter_add(struct backend *b, struct mat y, struct mat x, const int32_t
 	struct foreign *f = foreign_enter(b);
 
 	check_index("scatter_add", index, x.rows, y.rows);
-	return f->inner->ops->scatter_add(f->inner, foreign_mat(f, "scatter_add", y), foreign_mat(f, "scatter_add", x), index, err);
+	return f->inner->ops->scatter_add(f->inner, foreign_mat(f, "scatter_add", y),
+	                                  foreign_mat(f, "scatter_add", x), index, err);
 }
 
 static int
@@ -247,7 +260,8 @@ foreign_exp_affine(struct backend *b, struct mat y, struct mat x, float alpha, f
 {
 	struct foreign *f = foreign_enter(b);
 
-	return f->inner->ops->exp_affine(f->inner, foreign_mat(f, "exp_affine", y), foreign_mat(f, "exp_affine", x), alpha, beta, err);
+	return f->inner->ops->exp_affine(f->inner, foreign_mat(f, "exp_affine", y),
+	                                 foreign_mat(f, "exp_affine", x), alpha, beta, err);
 }
 
 static int
@@ -288,7 +302,8 @@ foreign_act_backward(struct backend *b, struct mat dx, struct mat x, struct mat 
 	struct foreign *f = foreign_enter(b);
 	const char *me = "act_backward";
 
-	return f->inner->ops->act_backward(f->inner, foreign_mat(f, me, dx), foreign_mat(f, me, x), foreign_mat(f, me, dy), a, err);
+	return f->inner->ops->act_backward(f->inner, foreign_mat(f, me, dx), foreign_mat(f, me, x),
+	                                   foreign_mat(f, me, dy), a, err);
 }
 
 static int
@@ -314,7 +329,9 @@ foreign_rowdot(struct backend *b, float *y, struct mat x, struct mat z, float be
 {
 	struct foreign *f = foreign_enter(b);
 
-	return f->inner->ops->rowdot(f->inner, hf(f, "rowdot", y, x.rows), foreign_mat(f, "rowdot", x), foreign_mat(f, "rowdot", z), beta, err);
+	return f->inner->ops->rowdot(f->inner, hf(f, "rowdot", y, x.rows),
+	                             foreign_mat(f, "rowdot", x), foreign_mat(f, "rowdot", z), beta,
+	                             err);
 }
 
 static int
@@ -333,7 +350,8 @@ foreign_seg_max(struct backend *b, struct mat y, struct mat x, struct segs s, st
 {
 	struct foreign *f = foreign_enter(b);
 
-	return f->inner->ops->seg_max(f->inner, foreign_mat(f, "seg_max", y), foreign_mat(f, "seg_max", x), hs("seg_max", s), err);
+	return f->inner->ops->seg_max(f->inner, foreign_mat(f, "seg_max", y),
+	                              foreign_mat(f, "seg_max", x), hs("seg_max", s), err);
 }
 
 static int
@@ -351,7 +369,8 @@ foreign_seg_dot(struct backend *b, struct mat y, struct mat x, struct mat z, str
 	struct foreign *f = foreign_enter(b);
 	const char *me = "seg_dot";
 
-	return f->inner->ops->seg_dot(f->inner, foreign_mat(f, me, y), foreign_mat(f, me, x), foreign_mat(f, me, z), hs(me, s), err);
+	return f->inner->ops->seg_dot(f->inner, foreign_mat(f, me, y), foreign_mat(f, me, x),
+	                              foreign_mat(f, me, z), hs(me, s), err);
 }
 
 static int
@@ -360,7 +379,8 @@ foreign_seg_spread(struct backend *b, struct mat y, struct mat x, struct mat z, 
 	struct foreign *f = foreign_enter(b);
 	const char *me = "seg_spread";
 
-	return f->inner->ops->seg_spread(f->inner, foreign_mat(f, me, y), foreign_mat(f, me, x), foreign_mat(f, me, z), hs(me, s), err);
+	return f->inner->ops->seg_spread(f->inner, foreign_mat(f, me, y), foreign_mat(f, me, x),
+	                                 foreign_mat(f, me, z), hs(me, s), err);
 }
 
 static int
@@ -381,8 +401,10 @@ foreign_patchify(struct backend *b, struct mat y, const uint8_t *images, const f
 	struct foreign *f = foreign_enter(b);
 	const char *me = "patchify";
 
-	return f->inner->ops->patchify(f->inner, foreign_mat(f, me, y), foreign_home(f, me, images, (size_t)n * (size_t)side * (size_t)side * 3),
-	                               hf(f, me, table, 768), n, side, patch, err);
+	return f->inner->ops->patchify(
+		f->inner, foreign_mat(f, me, y),
+		foreign_home(f, me, images, (size_t)n * (size_t)side * (size_t)side * 3),
+		hf(f, me, table, 768), n, side, patch, err);
 }
 
 static int
@@ -408,7 +430,9 @@ foreign_embed_tokens(struct backend *b, struct mat y, const int32_t *id, const i
 	foreign_ours(me, at, (size_t)y.rows);
 	for (i = 0; i < y.rows; i++)
 		most = at[i] >= most ? at[i] + 1 : most;
-	return f->inner->ops->embed_tokens(f->inner, foreign_mat(f, me, y), id, at, foreign_mat(f, me, table), hf(f, me, pos, most * y.cols), err);
+	return f->inner->ops->embed_tokens(f->inner, foreign_mat(f, me, y), id, at,
+	                                   foreign_mat(f, me, table), hf(f, me, pos, most * y.cols),
+	                                   err);
 }
 
 static int
@@ -433,7 +457,9 @@ foreign_loss(struct backend *b, struct mat dz, double *host_sum, struct mat z, c
 	const int64_t cells = z.rows * z.cols;
 
 	foreign_ours("loss", host_sum, 1);
-	return f->inner->ops->loss(f->inner, foreign_mat(f, "loss", dz), host_sum, foreign_mat(f, "loss", z), foreign_home(f, "loss", target, (size_t)cells),
+	return f->inner->ops->loss(f->inner, foreign_mat(f, "loss", dz), host_sum,
+	                           foreign_mat(f, "loss", z),
+	                           foreign_home(f, "loss", target, (size_t)cells),
 	                           hf(f, "loss", weight, cells), scale, args, err);
 }
 

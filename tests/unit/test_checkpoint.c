@@ -216,7 +216,8 @@ START_TEST(a_flipped_bit_is_noticed_wherever_it_is)
 	char *bytes, *key;
 
 	fixture_open(&f, &config, 1, 3, 0, 1, tokens);
-	if (adds_decoder_save(f.d, path(), NULL, NULL, NULL, NULL, &err) < 0 || !(bytes = adds_read_file(path(), 1 << 20, &n, &err)))
+	if (adds_decoder_save(f.d, path(), NULL, NULL, NULL, NULL, &err) < 0 ||
+	    !(bytes = adds_read_file(path(), 1 << 20, &n, &err)))
 		ck_abort_msg("%s", err.msg);
 	ck_assert_ptr_nonnull(key = strstr(bytes + 8, "xxh64"));
 	for (at = 0; at < n; at += at < 40 || at > n - 20 ? 1 : 37) {

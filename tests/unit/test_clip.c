@@ -355,7 +355,9 @@ END_TEST
  * has no such products both are f32. */
 START_TEST(eight_bits_are_near)
 {
-	enum { N = 8, SIDE = 64 * 64 * 3, E = 128 };
+	enum { N = 8,
+	       SIDE = 64 * 64 * 3,
+	       E = 128 };
 	const struct adds_clip_options int8 = { .precision = PREC_INT8, .image_tower = 1, .text_tower = 1, .activation = -1 };
 	struct adds_clip *m[] = { opened(tree("examples/mini_clip"), &f32), opened(tree("examples/mini_clip"), &int8) };
 	uint8_t *tiles = malloc(N * SIDE);

@@ -81,7 +81,8 @@ START_TEST(shapes_come_from_the_tensors)
 
 	make("shapes", "--act quick_gelu");
 	c = probed(&both);
-	ck_assert(c.S == 32 && c.P == 8 && c.g == 4 && c.N == 17 && c.D == 128 && c.L == 2 && c.H == 2 && c.M == 512 && c.E == 32);
+	ck_assert(c.S == 32 && c.P == 8 && c.g == 4 && c.N == 17 && c.D == 128 && c.L == 2 &&
+	          c.H == 2 && c.M == 512 && c.E == 32);
 	ck_assert(c.V == 600 && c.C == 77 && c.d == 128 && c.l == 2 && c.h == 2 && c.m == 512);
 	ck_assert(c.act == ACT_QUICK_GELU && c.text_act == ACT_QUICK_GELU && c.fit == ADDS_FIT_CROP && c.fit_given == 1);
 	ck_assert(c.eps == 1e-5f && c.logit_scale > 54.59f && c.logit_scale < 54.6f && !c.has_logit_bias && !c.siglip);
@@ -123,16 +124,19 @@ START_TEST(openclip_json)
 	    "\"norm_kwargs\":{\"eps\":1e-6}},\"text_cfg\":{\"heads\":4}},"
 	    "\"preprocess_cfg\":{\"resize_mode\":\"squash\",\"interpolation\":\"bilinear\",\"mean\":[0,0.5,1],\"std\":[1,2,3]}}");
 	c = probed(&both);
-	ck_assert(c.H == 4 && c.h == 4 && c.act == ACT_GELU_TANH && c.text_act == ACT_GELU && c.eps == 1e-6f && c.text_eps == 1e-5f);
+	ck_assert(c.H == 4 && c.h == 4 && c.act == ACT_GELU_TANH && c.text_act == ACT_GELU &&
+	          c.eps == 1e-6f && c.text_eps == 1e-5f);
 	ck_assert(c.S == 35 && c.g == 4); /* pixels behind the last patch are not read */
 	ck_assert(c.fit == ADDS_FIT_SQUASH && c.filter == ADDS_FILTER_BILINEAR && c.mean[1] == 0.5f && c.std[2] == 3);
 	put("open_clip_config.json", "{\"model_cfg\":{\"vision_cfg\":{\"pool_type\":\"avg\"},\"text_cfg\":{}}}");
 	refused(&both, "pool_type");
 	put("open_clip_config.json", "{\"model_cfg\":{\"vision_cfg\":{},\"text_cfg\":{\"heads\":\"8\"}}}");
 	refused(&both, "'heads' is not a whole number");
-	put("open_clip_config.json", "{\"model_cfg\":{\"vision_cfg\":{},\"text_cfg\":{\"hf_tokenizer_name\":\"bert-base-uncased\"}}}");
+	put("open_clip_config.json",
+	    "{\"model_cfg\":{\"vision_cfg\":{},\"text_cfg\":{\"hf_tokenizer_name\":\"bert-base-uncased\"}}}");
 	refused(&both, "bert-base-uncased");
-	put("open_clip_config.json", "{\"model_cfg\":{\"vision_cfg\":{},\"text_cfg\":{}},\"preprocess_cfg\":{\"mean\":[1,2,3],\"std\":[1,0,1]}}");
+	put("open_clip_config.json",
+	    "{\"model_cfg\":{\"vision_cfg\":{},\"text_cfg\":{}},\"preprocess_cfg\":{\"mean\":[1,2,3],\"std\":[1,0,1]}}");
 	refused(&both, "std[1]");
 	put("open_clip_config.json", "{\"model_cfg\":");
 	refused(&both, "open_clip_config.json");
@@ -151,7 +155,8 @@ START_TEST(hugging_face_json)
 	ck_assert(c.H == 4 && c.h == 4);                                    /* _dict wins, as a whole */
 	ck_assert(c.act == ACT_QUICK_GELU && c.text_act == ACT_QUICK_GELU); /* the class's default */
 	ck_assert(c.fit == ADDS_FIT_CROP);
-	put("preprocessor_config.json", "{\"size\":{\"height\":32,\"width\":32},\"resample\":2,\"image_mean\":[0.5,0.5,0.5],\"image_std\":[0.5,0.5,0.5]}");
+	put("preprocessor_config.json",
+	    "{\"size\":{\"height\":32,\"width\":32},\"resample\":2,\"image_mean\":[0.5,0.5,0.5],\"image_std\":[0.5,0.5,0.5]}");
 	c = probed(&both);
 	ck_assert(c.fit == ADDS_FIT_SQUASH && c.filter == ADDS_FILTER_BILINEAR && c.std[0] == 0.5f);
 	put("config.json", "{\"model_type\":\"clip\",\"vision_config\":{\"hidden_act\":\"mish\"},\"text_config\":{}}");
@@ -312,7 +317,7 @@ START_TEST(siglip_reads_no_text)
 }
 END_TEST
 
-START_TEST(notes_say_what_was_assumed)
+START_TEST(notes_say_what_was_read)
 {
 	struct adds_clip_options o = { .image_tower = 1, .activation = ACT_GELU };
 	struct adds_error err;
@@ -324,14 +329,75 @@ START_TEST(notes_say_what_was_assumed)
 	if (!(m = adds_clip_open(folder, b, &o, notes, sizeof(notes), &err)))
 		ck_abort_msg("%s", err.msg);
 	ck_assert(strstr(notes, "open_clip_model.safetensors'\n") != NULL);
-	ck_assert(strstr(notes, "picture tower: heads of 64 channels") != NULL);
-	ck_assert(strstr(notes, "OpenAI's (no configuration says)\n") != NULL);
 	adds_clip_free(m);
 	if (!(m = adds_clip_open(folder, b, &o, notes, 40, &err))) /* too short a place: cut, not broken */
 		ck_abort_msg("%s", err.msg);
 	ck_assert_uint_lt(strlen(notes), 40);
 	adds_clip_free(m);
 	backend_close(b);
+}
+END_TEST
+
+/* what is assumed of the model in `folder` must be says; NULL: nothing */
+static void
+assumed(const struct adds_clip_options *o, const char *says)
+{
+	struct adds_error err;
+	struct backend *b = backend_open("cpu", 1, NULL, 0, &err);
+	struct adds_clip *m = adds_clip_open(folder, b, o, NULL, 0, &err);
+	const char *said;
+
+	if (!m)
+		ck_abort_msg("%s", err.msg);
+	said = adds_clip_assumed(m);
+	if (!said != !says || (said && strcmp(said, says) != 0))
+		ck_abort_msg("'%s' is not '%s'", said ? said : "nothing", says ? says : "nothing");
+	adds_clip_free(m);
+	backend_close(b);
+}
+
+START_TEST(what_no_file_says_is_told)
+{
+	struct adds_clip_options image = { .image_tower = 1, .activation = ACT_GELU }, o = image;
+
+	make("assumed", "--no-config");
+	assumed(&image,
+	        "model 'assumed': no configuration says, so it is assumed: picture tower: 2 heads of 64 channels (--heads); "
+	        "picture tower: epsilon 1e-05 (--eps); text tower: 2 heads of 64 channels (--text-heads); "
+	        "text tower: epsilon 1e-05 (--eps); pixels: mean and deviation of OpenAI's models, bicubic filter "
+	        "(preprocessor_config.json)");
+	o.eps = 1e-5f;
+	o.heads = 2;
+	assumed(&o,
+	        "model 'assumed': no configuration says, so it is assumed: text tower: 2 heads of 64 channels (--text-heads); "
+	        "pixels: mean and deviation of OpenAI's models, bicubic filter (preprocessor_config.json)");
+	put("preprocessor_config.json", "{}"); /* transformers' class has defaults */
+	o.text_heads = 2;
+	assumed(&o, NULL);
+	put("preprocessor_config.json", NULL);
+	o.image_tower = 0; /* nothing is done to pixels */
+	o.text_tower = 1;
+	assumed(&o, NULL);
+}
+END_TEST
+
+START_TEST(defaults_of_the_formats_are_no_assumption)
+{
+	struct adds_clip_options image = { .image_tower = 1, .activation = -1 };
+
+	make("defaults", "");
+	put("open_clip_config.json", "{\"model_cfg\":{\"vision_cfg\":{},\"text_cfg\":{\"heads\":2}}}");
+	assumed(&image, NULL);
+	make("defaults-hf", "--naming hf");
+	put("config.json", "{\"model_type\":\"clip\",\"vision_config\":{\"num_attention_heads\":4},\"text_config\":{}}");
+	put("preprocessor_config.json", "{\"size\":{\"shortest_edge\":32}}");
+	assumed(&image, NULL);
+	put("preprocessor_config.json", NULL);
+	assumed(&image,
+	        "model 'defaults-hf': no configuration says, so it is assumed: pixels: mean and deviation of OpenAI's models, "
+	        "bicubic filter (preprocessor_config.json)");
+	make("defaults-siglip", "--shape siglip --naming hf --act gelu_tanh");
+	assumed(&image, NULL);
 }
 END_TEST
 
@@ -354,7 +420,9 @@ clip_config_suite(void)
 	tcase_add_test(c, what_is_missing_is_named);
 	tcase_add_test(c, image_sizes);
 	tcase_add_test(c, siglip_reads_no_text);
-	tcase_add_test(c, notes_say_what_was_assumed);
+	tcase_add_test(c, notes_say_what_was_read);
+	tcase_add_test(c, what_no_file_says_is_told);
+	tcase_add_test(c, defaults_of_the_formats_are_no_assumption);
 	suite_add_tcase(s, c);
 	return s;
 }

@@ -96,7 +96,10 @@ put(void *ctx, void **jobs, int n, struct adds_error *err)
 static int
 run(struct line *l, int fail_stage, int fail_at, int workers, int njobs, struct adds_error *err)
 {
-	const struct adds_stage stages[] = { { 1, 1, fill, NULL }, { workers, 1, work, NULL }, { 0, 3, encode, NULL }, { 1, 1, put, NULL } };
+	const struct adds_stage stages[] = { { 1, 1, fill, NULL },
+		                             { workers, 1, work, NULL },
+		                             { 0, 3, encode, NULL },
+		                             { 1, 1, put, NULL } };
 	struct job job[JOBS];
 	void *jobs[JOBS];
 	int i, rc;
@@ -148,7 +151,10 @@ END_TEST
 /* The writer waits for a last job while nothing else moves: nobody may sleep for good. */
 START_TEST(an_empty_source_ends_at_once)
 {
-	static const struct adds_stage nothing[] = { { 1, 1, fill, NULL }, { 2, 1, work, NULL }, { 0, 3, encode, NULL }, { 1, 1, put, NULL } };
+	static const struct adds_stage nothing[] = { { 1, 1, fill, NULL },
+		                                     { 2, 1, work, NULL },
+		                                     { 0, 3, encode, NULL },
+		                                     { 1, 1, put, NULL } };
 	struct line l = { .produced = TOTAL, .fail_stage = -1 };
 	struct adds_error err = { 0 };
 	struct job job;

@@ -87,7 +87,9 @@ golden_open(struct golden *g, const char *path)
 	g->logits = up(g, tensor(g->m, "out.logits"));
 	g->dlogits = up(g, tensor(g->m, "out.logits"));
 	ck_assert_int_eq(g->b->ops->alloc(g->b, &target, (size_t)(g->n * g->L), &err), 0);
-	ck_assert_int_eq(g->b->ops->put(g->b, target, adds_message_tensor(g->m, "in.target")->data, (size_t)(g->n * g->L), &err), 0);
+	ck_assert_int_eq(g->b->ops->put(g->b, target, adds_message_tensor(g->m, "in.target")->data,
+	                                (size_t)(g->n * g->L), &err),
+	                 0);
 	g->target = target;
 }
 

@@ -87,15 +87,18 @@ compare(struct adds_fitter *f, const char *name, const void *bytes, size_t len, 
 	for (i = 0; i < SIDES; i++)
 		squares[i] = (struct adds_square){ sides[i], out[i] };
 	for (fit = ADDS_FIT_PAD; fit <= ADDS_FIT_SQUASH; fit++) {
-		ck_assert_msg(adds_fitter_read(f, bytes, len, &o, (enum adds_fit)fit, ADDS_FILTER_BICUBIC, squares, SIDES, size, &stage,
+		ck_assert_msg(adds_fitter_read(f, bytes, len, &o, (enum adds_fit)fit,
+		                               ADDS_FILTER_BICUBIC, squares, SIDES, size, &stage,
 		                               &err) == 0,
 		              "%s: %s", name, err.msg);
 		ck_assert_int_eq(size[0], p.height);
 		ck_assert_int_eq(size[1], p.width);
 		for (i = 0; i < SIDES; i++) {
 			ck_assert_int_eq(adds_picture_fit(want, sides[i], &p, (enum adds_fit)fit, ADDS_FILTER_BICUBIC, &err), 0);
-			ck_assert_msg(memcmp(out[i], want, (size_t)sides[i] * (size_t)sides[i] * 3) == 0, "%s, %d x %d: fit %d, side %d",
-			              name, p.width, p.height, fit, sides[i]);
+			ck_assert_msg(
+				memcmp(out[i], want, (size_t)sides[i] * (size_t)sides[i] * 3) == 0,
+				"%s, %d x %d: fit %d, side %d", name, p.width, p.height, fit,
+				sides[i]);
 		}
 	}
 	adds_picture_release(&p);
@@ -165,7 +168,9 @@ START_TEST(truncated_files_are_refused)
 
 		ck_assert_ptr_nonnull(cut);
 		memcpy(cut, bytes, k);
-		ck_assert_int_lt(adds_fitter_read(f, cut, k, &o, ADDS_FIT_CROP, ADDS_FILTER_BICUBIC, &square, 1, size, &stage, &err), 0);
+		ck_assert_int_lt(adds_fitter_read(f, cut, k, &o, ADDS_FIT_CROP, ADDS_FILTER_BICUBIC,
+		                                  &square, 1, size, &stage, &err),
+		                 0);
 		ck_assert_str_eq(stage, "decode");
 		ck_assert_int_ne(err.msg[0], 0);
 		free(cut);

@@ -263,7 +263,8 @@ table_refused(const char *name, const char *text, const char *part)
 }
 
 #define COCO_HEAD "{\"info\": {\"x\": [1, {}]}, "
-#define COCO_CATEGORIES "\"categories\": [{\"id\": 17, \"name\": \"cat\", \"supercategory\": \"animal\"}, {\"id\": 18, \"name\": \"dog\"}]"
+#define COCO_CATEGORIES \
+	"\"categories\": [{\"id\": 17, \"name\": \"cat\", \"supercategory\": \"animal\"}, {\"id\": 18, \"name\": \"dog\"}]"
 #define COCO_IMAGES "\"images\": [{\"id\": 5, \"file_name\": \"a.jpg\"}, {\"file_name\": \"sub/b.jpg\", \"id\": 6}, " \
 		    "{\"id\": 7, \"coco_url\": \"http://x/val/c.jpg\", \"neg_category_ids\": [18]}]"
 #define COCO_ANNOTATIONS "\"annotations\": [{\"image_id\": 5, \"category_id\": 18, \"segmentation\": [[1.5, 2]]}, " \
@@ -291,14 +292,21 @@ END_TEST
 START_TEST(broken_coco_is_refused)
 {
 	table_refused("coco.json", COCO_HEAD COCO_IMAGES ", " COCO_CATEGORIES "}", "lacks 'images', 'annotations'");
-	table_refused("coco.json", COCO_HEAD COCO_IMAGES ", " COCO_CATEGORIES ", \"annotations\": [{\"image_id\": 9, \"category_id\": 17}]}",
+	table_refused("coco.json",
+	              COCO_HEAD COCO_IMAGES
+	              ", " COCO_CATEGORIES
+	              ", \"annotations\": [{\"image_id\": 9, \"category_id\": 17}]}",
 	              "image id 9 is annotated");
-	table_refused("coco.json", COCO_HEAD COCO_IMAGES ", " COCO_CATEGORIES ", \"annotations\": [{\"image_id\": 5, \"category_id\": 1}]}",
+	table_refused("coco.json",
+	              COCO_HEAD COCO_IMAGES
+	              ", " COCO_CATEGORIES
+	              ", \"annotations\": [{\"image_id\": 5, \"category_id\": 1}]}",
 	              "category id 1 is used");
 	table_refused("coco.json", COCO_HEAD COCO_IMAGES ", " COCO_CATEGORIES ", \"annotations\": [{\"image_id\": 5}]}",
 	              "$.annotations[0]: an annotation without");
 	table_refused("coco.json", COCO_HEAD COCO_IMAGES ", " COCO_IMAGES "}", "$.images: the key stands twice");
-	table_refused("coco.json", COCO_HEAD "\"images\": [{\"id\": 5, \"file_name\": 3}]}", "$.images[0].file_name: not a file name");
+	table_refused("coco.json", COCO_HEAD "\"images\": [{\"id\": 5, \"file_name\": 3}]}",
+	              "$.images[0].file_name: not a file name");
 	table_refused("coco.json", "[]", "is an object");
 	table_refused("coco.json", COCO_HEAD COCO_IMAGES ", " COCO_ANNOTATIONS ", " COCO_CATEGORIES, "ends early");
 }
@@ -321,9 +329,10 @@ END_TEST
 
 START_TEST(json_lines)
 {
-	const char *text = "\xef\xbb\xbf{\"file_name\": \"a.jpg\", \"labels\": [\"dog\", \"sky\"], \"text\": {\"x\": 1}}\n\n"
-			   "{\"tags\": {\"animal\": [\"cat\"]}, \"file_name\": \"./sub/b.jpg\", \"negative_labels\": [\"dog\"]}\r\n"
-			   "{\"file_name\": \"c.jpg\"}\n{\"file_name\": \"d.jpg\", \"labels\": []}";
+	const char *text =
+		"\xef\xbb\xbf{\"file_name\": \"a.jpg\", \"labels\": [\"dog\", \"sky\"], \"text\": {\"x\": 1}}\n\n"
+		"{\"tags\": {\"animal\": [\"cat\"]}, \"file_name\": \"./sub/b.jpg\", \"negative_labels\": [\"dog\"]}\r\n"
+		"{\"file_name\": \"c.jpg\"}\n{\"file_name\": \"d.jpg\", \"labels\": []}";
 
 	table_gives("t.jsonl", text, "a.jpg", "dog sky");
 	table_gives("t.jsonl", text, "x/a.jpg", "dog sky");
@@ -331,8 +340,10 @@ START_TEST(json_lines)
 	table_gives("t.jsonl", text, "b.jpg", NULL);
 	table_gives("t.jsonl", text, "c.jpg", NULL);
 	table_gives("t.jsonl", text, "d.jpg", "");
-	table_refused("t.jsonl", "{\"file_name\": \"a.jpg\", \"labels\": [3]}", "line 1 byte 34, $.labels[0]: a number is no name");
-	table_refused("t.jsonl", "{\"file_name\": \"a\", \"tags\": []}\n{\"file_name\": \"a\"}", "line 2 byte 18, $: 'a' stands twice");
+	table_refused("t.jsonl", "{\"file_name\": \"a.jpg\", \"labels\": [3]}",
+	              "line 1 byte 34, $.labels[0]: a number is no name");
+	table_refused("t.jsonl", "{\"file_name\": \"a\", \"tags\": []}\n{\"file_name\": \"a\"}",
+	              "line 2 byte 18, $: 'a' stands twice");
 	table_refused("t.jsonl", "{\"tags\": []}", "line 1 byte 11, $: the line lacks 'file_name'");
 	table_refused("t.jsonl", "{\"file_name\": \"a\"}\n", "no line has 'labels'");
 	table_refused("t.jsonl", "{\"file_name\": \"a\", \"tags\": []\n", "line 1");
@@ -341,22 +352,49 @@ END_TEST
 
 START_TEST(keys_that_stand_twice_are_refused)
 {
-	table_refused("t.jsonl", "\n{\"file_name\": \"a\", \"labels\": [\"x\"], \"labels\": [\"y\"]}", "line 2 byte 36, $.labels: the key stands twice");
-	table_refused("t.jsonl", "{\"file_name\": \"a\", \"labels\": [\"x\"], \"tags\": [\"y\"]}", "$.tags[0]: the line has 'labels' and 'tags'");
-	table_refused("t.jsonl", "{\"tags\": [\"y\"], \"labels\": \"x\", \"file_name\": \"a\"}", "$.labels: the line has 'labels' and 'tags'");
-	table_refused("t.jsonl", "{\"negative_labels\": [], \"negative_labels\": [], \"file_name\": \"a\"}", "$.negative_labels: the key stands twice");
-	table_refused("t.jsonl", "{\"file_name\": \"a\", \"tags\": [], \"text\": 1, \"text\": 2}", "$.text: the key stands twice");
+	table_refused("t.jsonl",
+	              "\n{\"file_name\": \"a\", \"labels\": [\"x\"], \"labels\": [\"y\"]}",
+	              "line 2 byte 36, $.labels: the key stands twice");
+	table_refused("t.jsonl", "{\"file_name\": \"a\", \"labels\": [\"x\"], \"tags\": [\"y\"]}",
+	              "$.tags[0]: the line has 'labels' and 'tags'");
+	table_refused("t.jsonl", "{\"tags\": [\"y\"], \"labels\": \"x\", \"file_name\": \"a\"}",
+	              "$.labels: the line has 'labels' and 'tags'");
+	table_refused("t.jsonl",
+	              "{\"negative_labels\": [], \"negative_labels\": [], \"file_name\": \"a\"}",
+	              "$.negative_labels: the key stands twice");
+	table_refused("t.jsonl", "{\"file_name\": \"a\", \"tags\": [], \"text\": 1, \"text\": 2}",
+	              "$.text: the key stands twice");
 	table_refused("t.jsonl", "{\"path\": \"a\", \"file_name\": \"b\", \"tags\": []}", "$.file_name: a second file name");
 	table_gives("t.jsonl", "{\"file_name\": \"a.jpg\", \"tags\": null, \"labels\": [\"dog\"]}", "a.jpg", "dog");
-	table_gives("t.jsonl", "{\"file_name\": \"a.jpg\", \"labels\": [\"dog\"]}\n{\"file_name\": \"b.jpg\", \"tags\": [\"sky\"]}", "b.jpg", "sky");
-	table_refused("coco.json", COCO_HEAD "\"images\": [{\"id\": 5, \"file_name\": \"a\", \"id\": 6}]}", "$.images[0].id: the key stands twice");
-	table_refused("coco.json", COCO_HEAD "\"images\": [{\"id\": 5, \"file_name\": \"a\", \"file_name\": \"b\"}]}", "$.images[0].file_name: the key stands twice");
-	table_refused("coco.json", COCO_HEAD "\"images\": [{\"coco_url\": \"a\", \"coco_url\": \"b\"}]}", "$.images[0].coco_url: the key stands twice");
-	table_refused("coco.json", COCO_HEAD "\"images\": [{\"neg_category_ids\": [], \"neg_category_ids\": []}]}", "$.images[0].neg_category_ids: the key stands twice");
-	table_refused("coco.json", COCO_HEAD "\"annotations\": [{\"image_id\": 5, \"image_id\": 5}]}", "$.annotations[0].image_id: the key stands twice");
-	table_refused("coco.json", COCO_HEAD "\"annotations\": [{\"category_id\": 5, \"category_id\": 6}]}", "$.annotations[0].category_id: the key stands twice");
-	table_refused("coco.json", COCO_HEAD "\"categories\": [{\"id\": 1, \"id\": 2}]}", "$.categories[0].id: the key stands twice");
-	table_refused("coco.json", COCO_HEAD "\"categories\": [{\"name\": \"a\", \"name\": \"b\"}]}", "$.categories[0].name: the key stands twice");
+	table_gives(
+		"t.jsonl",
+		"{\"file_name\": \"a.jpg\", \"labels\": [\"dog\"]}\n{\"file_name\": \"b.jpg\", \"tags\": [\"sky\"]}",
+		"b.jpg", "sky");
+	table_refused("coco.json",
+	              COCO_HEAD "\"images\": [{\"id\": 5, \"file_name\": \"a\", \"id\": 6}]}",
+	              "$.images[0].id: the key stands twice");
+	table_refused("coco.json",
+	              COCO_HEAD
+	              "\"images\": [{\"id\": 5, \"file_name\": \"a\", \"file_name\": \"b\"}]}",
+	              "$.images[0].file_name: the key stands twice");
+	table_refused("coco.json",
+	              COCO_HEAD "\"images\": [{\"coco_url\": \"a\", \"coco_url\": \"b\"}]}",
+	              "$.images[0].coco_url: the key stands twice");
+	table_refused("coco.json",
+	              COCO_HEAD
+	              "\"images\": [{\"neg_category_ids\": [], \"neg_category_ids\": []}]}",
+	              "$.images[0].neg_category_ids: the key stands twice");
+	table_refused("coco.json",
+	              COCO_HEAD "\"annotations\": [{\"image_id\": 5, \"image_id\": 5}]}",
+	              "$.annotations[0].image_id: the key stands twice");
+	table_refused("coco.json",
+	              COCO_HEAD "\"annotations\": [{\"category_id\": 5, \"category_id\": 6}]}",
+	              "$.annotations[0].category_id: the key stands twice");
+	table_refused("coco.json", COCO_HEAD "\"categories\": [{\"id\": 1, \"id\": 2}]}",
+	              "$.categories[0].id: the key stands twice");
+	table_refused("coco.json",
+	              COCO_HEAD "\"categories\": [{\"name\": \"a\", \"name\": \"b\"}]}",
+	              "$.categories[0].name: the key stands twice");
 }
 END_TEST
 

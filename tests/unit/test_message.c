@@ -28,7 +28,9 @@ parse(struct adds_message *m, const char *head, size_t n, size_t *used)
 }
 
 #define ONE(text) "{\"a\":{" text "}}"
-#define TWO(x, y) "{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":" x "},\"b\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":" y "}}"
+#define TWO(x, y) \
+	"{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":" x \
+	"},\"b\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":" y "}}"
 
 static const struct {
 	const char *head;
@@ -73,16 +75,18 @@ START_TEST(bad_headers_are_refused)
 	int rc;
 
 	rc = parse(m, bad[_i].head, bad[_i].n, &used);
-	ck_assert_msg(rc == bad[_i].code && strstr(err.msg, bad[_i].says), "'%s': %d, %s", bad[_i].head, rc, rc < 0 ? err.msg : "");
+	ck_assert_msg(rc == bad[_i].code && strstr(err.msg, bad[_i].says), "'%s': %d, %s",
+	              bad[_i].head, rc, rc < 0 ? err.msg : "");
 	adds_message_free(m);
 }
 END_TEST
 
 START_TEST(what_the_format_allows_is_read)
 {
-	static const char head[] = " {\"\\u00fc\":{\"shape\":[3],\"more\":{},\"dtype\":\"F16\",\"data_offsets\":[1,7]},"
-				   "\"empty\":{\"dtype\":\"F32\",\"shape\":[0,9007199254740992],\"data_offsets\":[1,1]},"
-				   "\"one\":{\"dtype\":\"I8\",\"shape\":[],\"data_offsets\":[0,1]},\"__metadata__\":{\"format\":\"pt\"}} \n";
+	static const char head[] =
+		" {\"\\u00fc\":{\"shape\":[3],\"more\":{},\"dtype\":\"F16\",\"data_offsets\":[1,7]},"
+		"\"empty\":{\"dtype\":\"F32\",\"shape\":[0,9007199254740992],\"data_offsets\":[1,1]},"
+		"\"one\":{\"dtype\":\"I8\",\"shape\":[],\"data_offsets\":[0,1]},\"__metadata__\":{\"format\":\"pt\"}} \n";
 	struct adds_message *m = adds_message_new();
 	const struct adds_tensor *t;
 	size_t used;
@@ -139,8 +143,11 @@ sample(int order)
 		default:
 			ck_assert_int_eq(adds_message_add(m, "A", ADDS_U8, 1, &two, "xy", &err), 0);
 		}
-	ck_assert_int_eq(adds_message_set_json(m, order % 2 ? "{\"b\":[1.50,1e2,-0.0,0.1],\"a\":\"\\u00e4\\/\\n\"}" : " {\"a\" : \"ä/\\u000a\", \"b\":[1.5,100,0,1e-1] }",
-	                                       &err),
+	ck_assert_int_eq(adds_message_set_json(
+				 m,
+				 order % 2 ? "{\"b\":[1.50,1e2,-0.0,0.1],\"a\":\"\\u00e4\\/\\n\"}"
+					   : " {\"a\" : \"ä/\\u000a\", \"b\":[1.5,100,0,1e-1] }",
+				 &err),
 	                 0);
 	return m;
 }

@@ -37,8 +37,9 @@ START_TEST(json_is_checked_strictly)
 	cJSON *json = adds_json_parse(cases[_i].text, strlen(cases[_i].text), 100, "in.json", &err);
 
 	if (cases[_i].says)
-		ck_assert_msg(!json && strstr(err.msg, cases[_i].says) && strncmp(err.msg, "in.json", 7) == 0, "%s: %s", cases[_i].text,
-		              json ? "accepted" : err.msg);
+		ck_assert_msg(!json && strstr(err.msg, cases[_i].says) &&
+		                      strncmp(err.msg, "in.json", 7) == 0,
+		              "%s: %s", cases[_i].text, json ? "accepted" : err.msg);
 	else
 		ck_assert_msg(json != NULL, "%s: %s", cases[_i].text, err.msg);
 	cJSON_Delete(json);

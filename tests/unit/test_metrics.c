@@ -21,7 +21,9 @@ START_TEST(worked_example)
 	                        (1.0 + 2.0 / 3 + 3.0 / 4) / 3, 1e-15);
 	ck_assert_uint_eq(p, 3);
 	/* thresholds .9 (R 1/3, P 1), .8 (R 2/3, P 2/3), .5 (R 1, P 3/4): scikit-learn 0.8055555555555556 */
-	ck_assert_double_eq_tol(adds_average_precision(tied, tied_y, 6, 1, ADDS_AP_SKLEARN, NULL, &err), 0.8055555555555556, 1e-15);
+	ck_assert_double_eq_tol(
+		adds_average_precision(tied, tied_y, 6, 1, ADDS_AP_SKLEARN, NULL, &err),
+		0.8055555555555556, 1e-15);
 	/* envelope: 1, 3/4, 3/4 */
 	ck_assert_double_eq_tol(adds_average_precision(tied, tied_y, 6, 1, ADDS_AP_VOC, NULL, &err), 2.5 / 3, 1e-15);
 }

@@ -137,7 +137,8 @@ START_TEST(truncated_files_are_refused)
 			ck_assert_ptr_nonnull(cut);
 			cut = realloc(cut, k ? k : 1);
 			memcpy(cut, bytes, k);
-			ck_assert_msg(adds_picture_decode(&p, cut, k, NULL, &err) < 0, "%s: %zu of %zu bytes", files[i].name, k, len);
+			ck_assert_msg(adds_picture_decode(&p, cut, k, NULL, &err) < 0,
+			              "%s: %zu of %zu bytes", files[i].name, k, len);
 			ck_assert_int_ne(err.msg[0], 0);
 			adds_picture_release(&p);
 			free(cut);
@@ -330,6 +331,19 @@ columns(char *line, char **column)
 	return n;
 }
 
+static void
+read_tar(struct tar *t, const char *name)
+{
+	struct adds_error err;
+	const char *path;
+	char in[64];
+
+	snprintf(in, sizeof(in), "decoder_suite/%s", name);
+	path = shared_data(in, "part of the decoder suite");
+	ck_assert_ptr_nonnull(path);
+	ck_assert_ptr_nonnull(t->bytes = adds_read_file(path, 64 << 20, &t->len, &err));
+}
+
 /* Of 1,962 files Pillow 9.4 reads 983 in our formats; we read 905 of them to the same pixels. The other 78, and 2 that we read
  * and it does not, stand in tests/data/picture/decoder_suite.tsv with the reason. */
 START_TEST(decoder_suite)
@@ -337,8 +351,7 @@ START_TEST(decoder_suite)
 	static const char *const names[] = { "pngsuite.tar", "exif_orientation.tar", "fuzz_corpus.tar", "pillow_images.tar" };
 	const char *path = shared_data("decoder_suite/manifest.tsv", "decoding of the suite of good and broken pictures");
 	struct tar tars[4];
-	char line[4096], *column[9], *list, tar_path[64];
-	struct adds_error err;
+	char line[4096], *column[9], *list;
 	int i, same = 0, differ = 0, files = 0, same_formats = 0;
 	size_t len;
 	FILE *f;
@@ -347,12 +360,8 @@ START_TEST(decoder_suite)
 		return;
 	f = fopen(path, "r");
 	ck_assert_ptr_nonnull(f);
-	for (i = 0; i < 4; i++) {
-		snprintf(tar_path, sizeof(tar_path), "decoder_suite/%s", names[i]);
-		path = shared_data(tar_path, "part of the decoder suite");
-		ck_assert_ptr_nonnull(path);
-		ck_assert_ptr_nonnull(tars[i].bytes = adds_read_file(path, 64 << 20, &tars[i].len, &err));
-	}
+	for (i = 0; i < 4; i++)
+		read_tar(&tars[i], names[i]);
 	list = data("decoder_suite.tsv", &len);
 	ck_assert_ptr_nonnull(fgets(line, sizeof(line), f)); /* the names of the columns */
 	while (fgets(line, sizeof(line), f) && columns(line, column) >= 5) {
@@ -373,7 +382,8 @@ START_TEST(decoder_suite)
 		if (!want)
 			ck_assert_msg(strcmp(got, "same") == 0 || strcmp(got, "no") == 0, "%s: %s", column[1], got);
 		else
-			ck_assert_msg(strncmp(got, want, strlen(got)) == 0, "%s: %s, but the list says %.40s", column[1], got, want);
+			ck_assert_msg(strncmp(got, want, strlen(got)) == 0,
+			              "%s: %s, but the list says %.40s", column[1], got, want);
 	}
 	printf("# decoder suite: %d files, %d readable in our formats, %d of them the same, %d differ as listed\n", files,
 	       same_formats, same, differ);
@@ -419,7 +429,11 @@ START_TEST(tensors_of_clips_own_preprocessing)
 			for (i = 0; i < S * S; i++) {
 				float want, got = ((float)square[3 * i + c] / 255.0f - mean[c]) / std[c];
 
-				memcpy(&want, npy + HEAD + sizeof(float) * ((size_t)k * FLOATS + (size_t)(c * S * S + i)), sizeof(want));
+				memcpy(&want,
+				       npy + HEAD +
+				               sizeof(float) * ((size_t)k * FLOATS +
+				                                (size_t)(c * S * S + i)),
+				       sizeof(want));
 				ck_assert_msg(got == want, "%s: %g, want %g", names[k], (double)got, (double)want);
 			}
 		adds_picture_release(&p);

@@ -110,7 +110,9 @@ check_tiles(const char *name)
 	snprintf(path, sizeof(path), "tests/data/picture/%s", name);
 	bytes = adds_read_file(tree(path), 1 << 20, &len, &err);
 	ck_assert_ptr_nonnull(bytes);
-	ck_assert_int_eq(adds_cutter_read(c, bytes, len, &options, ADDS_FIT_PAD, ADDS_FILTER_BICUBIC, tiles, size, &stage, &err), 0);
+	ck_assert_int_eq(adds_cutter_read(c, bytes, len, &options, ADDS_FIT_PAD,
+	                                  ADDS_FILTER_BICUBIC, tiles, size, &stage, &err),
+	                 0);
 	ck_assert_int_eq(adds_picture_decode(&picture, bytes, len, &options, &err), 0);
 	ck_assert_int_eq(size[0], picture.height);
 	ck_assert_int_eq(size[1], picture.width);
@@ -121,7 +123,13 @@ check_tiles(const char *name)
 		for (row = 0; row < n; row++)
 			for (col = 0; col < n; col++)
 				for (y = 0; y < 16; y++, at += 48)
-					ck_assert_mem_eq(at, square + ((adds_pyramid_offset(R, 16, n, row) + y) * R + adds_pyramid_offset(R, 16, n, col)) * 3, 48);
+					ck_assert_mem_eq(
+						at,
+						square + ((adds_pyramid_offset(R, 16, n, row) + y) *
+					                          R +
+					                  adds_pyramid_offset(R, 16, n, col)) *
+								 3,
+						48);
 	}
 	adds_picture_release(&picture);
 	adds_cutter_free(c);

@@ -105,7 +105,9 @@ START_TEST(more_ranks_than_parts_are_refused)
 	struct adds_accumulator a;
 
 	ck_assert_int_eq(adds_accumulator_init(&a, NULL, NULL, &three, 2, &err), ADDS_EARG);
-	ck_assert_str_eq(err.msg, "the gradients of a step come from 2 parts (--accumulate), too few for 3 ranks: start at most 2");
+	ck_assert_str_eq(
+		err.msg,
+		"the gradients of a step come from 2 parts (--accumulate), too few for 3 ranks: start at most 2");
 }
 END_TEST
 
@@ -189,7 +191,9 @@ thread_share(struct adds_ranks *r, void *p, size_t n)
 	meet();
 }
 
-static const struct adds_ranks_ops threads = { thread_close, thread_kill, thread_least, thread_add, thread_collect, thread_share, thread_share };
+static const struct adds_ranks_ops threads = { thread_close, thread_kill, thread_least,
+	                                       thread_add, thread_collect, thread_share,
+	                                       thread_share };
 
 /* ---- a training ---- */
 
@@ -228,17 +232,24 @@ struct training {
 static struct adds_train_options
 options_of(int accumulate)
 {
-	struct adds_train_options o = { .method = ADDS_METHOD_DECODER,
-		                        .decoder = { .layers = 2, .heads = 2, .dropout = 0.2f },
-		                        .init = ADDS_INIT_RANDOM,
-		                        .loss = { .kind = LOSS_ASL, .gamma_neg = 4, .clip = 0.05f, .detach = 1 },
-		                        .optimizer = { .lr = 1e-2, .head = 1, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .ema = 0.9 },
-		                        .epochs = 2,
-		                        .batch = 7,
-		                        .budget = 12,
-		                        .save_every = 1e9,
-		                        .rows = 64,
-		                        .min_positives = 1 };
+	struct adds_train_options o = {
+		.method = ADDS_METHOD_DECODER,
+		.decoder = { .layers = 2, .heads = 2, .dropout = 0.2f },
+		.init = ADDS_INIT_RANDOM,
+		.loss = { .kind = LOSS_ASL, .gamma_neg = 4, .clip = 0.05f, .detach = 1 },
+		.optimizer = { .lr = 1e-2,
+		               .head = 1,
+		               .beta1 = 0.9,
+		               .beta2 = 0.999,
+		               .eps = 1e-8,
+		               .ema = 0.9 },
+		.epochs = 2,
+		.batch = 7,
+		.budget = 12,
+		.save_every = 1e9,
+		.rows = 64,
+		.min_positives = 1
+	};
 
 	o.accumulate = accumulate;
 	return o;
@@ -337,7 +348,8 @@ is_same(const char *a, const char *b, const char *name)
 static void
 same_run(const char *a, const char *b)
 {
-	static const char *const names[] = { "final.safetensors", "best.safetensors", "last.safetensors", "log.jsonl", "state.safetensors" };
+	static const char *const names[] = { "final.safetensors", "best.safetensors",
+		                             "last.safetensors", "log.jsonl", "state.safetensors" };
 	size_t i;
 
 	for (i = 0; i < sizeof(names) / sizeof(*names); i++)

@@ -30,8 +30,25 @@ nearest_half(float x, const float *value)
 START_TEST(halves_convert_as_ieee_says)
 {
 	static float value[0x8000];
-	static const float samples[] = { 0, 1, -1, 0.1f, 65504, 65519.996f, 65520, 1e9f, 5.9604645e-8f, 2.9802322e-8f, 2.9802326e-8f,
-		                         6.0975552e-5f, 6.1035156e-5f, 6.1019e-5f, 1.0004883f, 1.0014648f, 2047.5f, 3.1415927f, 1e-30f };
+	static const float samples[] = { 0,
+		                         1,
+		                         -1,
+		                         0.1f,
+		                         65504,
+		                         65519.996f,
+		                         65520,
+		                         1e9f,
+		                         5.9604645e-8f,
+		                         2.9802322e-8f,
+		                         2.9802326e-8f,
+		                         6.0975552e-5f,
+		                         6.1035156e-5f,
+		                         6.1019e-5f,
+		                         1.0004883f,
+		                         1.0014648f,
+		                         2047.5f,
+		                         3.1415927f,
+		                         1e-30f };
 	uint16_t h;
 	unsigned i;
 

@@ -131,7 +131,9 @@ window(const struct adds_picture *p, const int *out, const int *first, const int
 	ck_assert_int_eq(resample_axis_init(&h, RESAMPLE_BICUBIC, p->width, out[0], first[0], count[0], 0, p->width, &err), 0);
 	ck_assert_int_eq(resample_axis_init(&v, RESAMPLE_BICUBIC, p->height, out[1], first[1], count[1], 0, p->height, &err), 0);
 	ck_assert_int_eq(resampler_new(&r, &h, &v, channels, isa, &err), 0);
-	ck_assert_int_eq(resample_picture(r, y, (size_t)count[0] * (size_t)channels, p->pixels, (size_t)p->width * (size_t)channels, &err), 0);
+	ck_assert_int_eq(resample_picture(r, y, (size_t)count[0] * (size_t)channels, p->pixels,
+	                                  (size_t)p->width * (size_t)channels, &err),
+	                 0);
 	resampler_free(r);
 	resample_axis_release(&h);
 	resample_axis_release(&v);
@@ -185,7 +187,8 @@ START_TEST(instruction_sets_agree)
 		                                k % 3 ? ADDS_PICTURE_RGB : ADDS_PICTURE_RGBA);
 		const int out[2] = { 1 + (int)draw(&s, 120), 1 + (int)draw(&s, 120) };
 		const int first[2] = { (int)draw(&s, (unsigned)out[0]), (int)draw(&s, (unsigned)out[1]) };
-		const int count[2] = { 1 + (int)draw(&s, (unsigned)(out[0] - first[0])), 1 + (int)draw(&s, (unsigned)(out[1] - first[1])) };
+		const int count[2] = { 1 + (int)draw(&s, (unsigned)(out[0] - first[0])),
+			               1 + (int)draw(&s, (unsigned)(out[1] - first[1])) };
 		uint8_t *a = window(&p, out, first, count, RESAMPLE_AVX2);
 		uint8_t *b = window(&p, out, first, count, RESAMPLE_PORTABLE);
 

@@ -188,7 +188,9 @@ START_TEST(equals_the_definition)
 		same_number(&g, name, "s", m->s, 1e-5);
 		same_number(&g, name, "d90", m->d90, 1e-5);
 		same_array(name, "mu", m->mu, tensor(&g, "mu", NULL), m->D, 1e-5);
-		if (strcmp(name, "shapes") && strcmp(name, "same_pictures")) /* scores stand for the large one; pictures that are all one teach nothing */
+		if (strcmp(name, "shapes") &&
+		    strcmp(name, "same_pictures")) /* scores stand for the large one; pictures that
+		                                      are all one teach nothing */
 			same_array(name, "A", m->A, tensor(&g, "A", NULL), m->K * m->D, 1e-5);
 		compare_scores(&g, name, m);
 	}

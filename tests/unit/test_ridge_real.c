@@ -183,7 +183,13 @@ static struct adds_ridge *
 train(const struct photos *p, const struct part *a, const uint8_t *may, int steps)
 {
 	const struct adds_ridge_options o = { 0, 10000, 512, steps, p->b->threads, NULL };
-	struct adds_ridge_data data = { .tokens = a->tokens, .pictures = { a->n, p->at }, .labels = LABELS, .texts = p->texts, .targets = a->targets, .may = may, .beta = 100 };
+	struct adds_ridge_data data = { .tokens = a->tokens,
+		                        .pictures = { a->n, p->at },
+		                        .labels = LABELS,
+		                        .texts = p->texts,
+		                        .targets = a->targets,
+		                        .may = may,
+		                        .beta = 100 };
 	struct adds_ridge *m;
 	struct adds_error err;
 
@@ -265,7 +271,9 @@ START_TEST(equals_the_definition)
 
 	if (!load(&p, 2))
 		return;
-	ck_assert_ptr_nonnull(g = adds_checkpoint_read(_i ? "data/ridge/flickr8k_all.safetensors" : "data/ridge/flickr8k.safetensors", &bytes, NULL, &err));
+	ck_assert_ptr_nonnull(g = adds_checkpoint_read(_i ? "data/ridge/flickr8k_all.safetensors"
+	                                                  : "data/ridge/flickr8k.safetensors",
+	                                               &bytes, NULL, &err));
 	take(&a, &p, 0, 0);
 	take(&b, &p, 1, 0);
 	m = train(&p, &a, adds_message_tensor(g, "may")->data, (int)adds_message_number(g, "steps", 0));
@@ -306,7 +314,8 @@ zero_shot(float *scores, const struct photos *p, const struct part *x)
 		}
 }
 
-/* What pictures look like and what they are labelled no longer belong together: nothing can be learnt, and nothing may be lost. */
+/* What pictures look like and what they are labelled no longer belong together: nothing can be
+ * learnt, and nothing may be lost. */
 START_TEST(shuffled_pictures_keep_zero_shot)
 {
 	struct photos p;
@@ -326,7 +335,8 @@ START_TEST(shuffled_pictures_keep_zero_shot)
 	score(scores, NULL, &p, &b, m);
 	got = mean_ap(scores, &b, NULL);
 	if (getenv("UNIT_VERBOSE"))
-		printf("# shuffle %d: zero-shot %.4f, then %.4f; a %g, strengths %g %g\n", _i, zero, got, m->share, m->rho_trained, m->rho_untrained);
+		printf("# shuffle %d: zero-shot %.4f, then %.4f; a %g, strengths %g %g\n", _i, zero,
+		       got, m->share, m->rho_trained, m->rho_untrained);
 	ck_assert_msg(got >= zero - 0.01, "mAP %.4f, zero-shot %.4f", got, zero);
 	free(scores);
 	adds_ridge_free(m);

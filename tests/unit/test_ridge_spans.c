@@ -73,7 +73,8 @@ make_pictures(struct world *w, int64_t n, int tiled)
 
 	w->at = calloc((size_t)n + 1, sizeof(*w->at));
 	for (i = 0; i < n; i++)
-		w->at[i + 1] = w->at[i] + (!tiled ? 1 : i == n / 2 ? MOST_TILES : i % 8 + 1);
+		w->at[i + 1] = w->at[i] + (!tiled ? 1 : i == n / 2 ? MOST_TILES
+		                                                   : i % 8 + 1);
 	w->tokens = malloc((size_t)(w->at[n] * WIDTH) * sizeof(float));
 	unit_rows(w->tokens, w->at[n]);
 	w->texts = malloc((size_t)(LABELS * WIDTH) * sizeof(float));
@@ -100,7 +101,9 @@ start(struct world *w, int64_t n, int tiled)
 	for (k = 0; k < LABELS; k++)
 		labels[k] = k;
 	ck_assert((w->b = backend_open("cpu", 2, NULL, 0, &err)) != NULL);
-	ck_assert_int_eq(adds_tileset_view(&w->s, w->b, mat_of(w->tokens, DT_F32, w->at[n], WIDTH), (struct segs){ n, w->at }, &err), 0);
+	ck_assert_int_eq(adds_tileset_view(&w->s, w->b, mat_of(w->tokens, DT_F32, w->at[n], WIDTH),
+	                                   (struct segs){ n, w->at }, &err),
+	                 0);
 	ck_assert_int_eq(adds_fit_init(&w->f, &w->s, w->Z, w->targets, w->texts, LABELS, labels, LABELS, 20, &err), 0);
 	ck_assert_int_eq(w->f.K, LABELS);
 	ck_assert_int_eq(w->f.p.p != NULL, tiled);
@@ -137,7 +140,8 @@ form(struct world *w, int64_t i)
 	for (r = w->at[i]; r < w->at[i + 1]; r++)
 		for (k = 0; k < LABELS; k++)
 			for (j = 0; j < WIDTH; j++)
-				w->phi[k * WIDTH + j] += (w->p ? (double)w->p[r * LABELS + k] : 1) * (double)w->tokens[r * WIDTH + j];
+				w->phi[k * WIDTH + j] += (w->p ? (double)w->p[r * LABELS + k] : 1) *
+				                         (double)w->tokens[r * WIDTH + j];
 }
 
 /* φ̄ = Σωφ/Σω, and Σ‖φ‖² over pictures and labels */

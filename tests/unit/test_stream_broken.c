@@ -212,7 +212,9 @@ START_TEST(precision_may_differ_with_a_warning)
 	r = reader(a.p, a.n, NULL);
 	while ((rc = adds_reader_read(r, &m, &err)) > 0)
 		continue;
-	ck_assert_str_eq(adds_reader_warnings(r), "x.adds: joined streams were computed in different precision: \"f32\" and \"bf16\"");
+	ck_assert_str_eq(
+		adds_reader_warnings(r),
+		"x.adds: joined streams were computed in different precision: \"f32\" and \"bf16\"");
 	adds_reader_close(r);
 	adds_buf_release(&a);
 	adds_buf_release(&b);
@@ -312,7 +314,8 @@ START_TEST(frames_are_checked)
 	b.n = 0;
 	put_frame(&b, plain.p, plain.n - 1, 1);
 	ck_assert(contents(&all, b.p, b.n) < 0 && strstr(err.msg, "reaches beyond its frame"));
-	ck_assert(contents(&all, "GIF89a..", 8) < 0 && strstr(err.msg, "this is no stream") && strstr(err.msg, "no zstd frame begins at byte 0"));
+	ck_assert(contents(&all, "GIF89a..", 8) < 0 && strstr(err.msg, "this is no stream") &&
+	          strstr(err.msg, "no zstd frame begins at byte 0"));
 	ck_assert(contents(&all, "", 0) < 0 && strstr(err.msg, "x.adds: empty"));
 	b.n = 0;
 	put_frame(&b, zeros, sizeof(zeros), 1);

@@ -196,7 +196,8 @@ put_tokenizer_json(const char *list, int pairs)
 	size_t n;
 
 	ck_assert_ptr_nonnull(f);
-	fputs("{\"version\": \"1.0\", \"truncation\": null, \"added_tokens\": [{\"id\": 0, \"content\": \"<|endoftext|>\", \"lstrip\": false}],"
+	fputs("{\"version\": \"1.0\", \"truncation\": null, \"added_tokens\": ["
+	      "{\"id\": 0, \"content\": \"<|endoftext|>\", \"lstrip\": false}],"
 	      " \"normalizer\": {\"a\": [1, {\"b\\\"\": -2e3}]}, \"model\": {\"type\": \"BPE\", \"dropout\": null,"
 	      " \"end_of_word_suffix\": \"</w>\", \"merges\": [",
 	      f);

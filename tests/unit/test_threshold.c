@@ -11,7 +11,8 @@
 #include "../../lib/score/threshold.h"
 #include "unit.h"
 
-enum { N = 211, L = 9 };
+enum { N = 211,
+       L = 9 };
 
 static const char names[] = "a\nb\nc\nd\ne\nf\ng\nh\ni\n";
 static float scores[N * L];
@@ -31,7 +32,8 @@ fill(uint32_t s)
 		s = s * 1664525u + 1013904223u;
 		scores[i] = (float)((int)(s >> 26) - 32) / 8;
 		s = s * 1664525u + 1013904223u;
-		targets[i] = (s >> 24) < 60 ? -1 : (s >> 24) < 130 && !rare ? 1 : 0;
+		targets[i] = (s >> 24) < 60 ? -1 : (s >> 24) < 130 && !rare ? 1
+		                                                            : 0;
 		if (targets[i] == 1)
 			scores[i] += 2;
 	}

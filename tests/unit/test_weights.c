@@ -29,7 +29,11 @@ file_of(const char *header, size_t n, size_t *len)
 
 START_TEST(good_files_are_read)
 {
-	static const char header[] = "{\"__metadata__\":{\"format\":\"pt\"}," T("b", "F32", "2,3", "4", "28") "," T("a", "F16", "", "0", "2") "," T("\\u00e9", "BF16", "1", "2", "4") "," T("none", "I64", "0,5", "28", "28") "}   ";
+	static const char header[] =
+		"{\"__metadata__\":{\"format\":\"pt\"}," T("b", "F32", "2,3", "4", "28") "," T(
+			"a", "F16", "", "0", "2") "," T("\\u00e9", "BF16", "1", "2",
+	                                                "4") "," T("none", "I64", "0,5", "28",
+	                                                           "28") "}   ";
 	struct adds_weights w = { 0 };
 	struct adds_error err;
 	size_t len;
@@ -149,16 +153,21 @@ START_TEST(names_of_all_dialects)
 		{ "module.visual.proj", "visual.proj" },
 		{ "visual_projection.weight", "visual.proj" },
 		{ "_image_encoder.module.visual.ln_pre.bias", "visual.ln_pre.bias" },
-		{ "module._text_encoder.module.transformer.resblocks.11.mlp.c_fc.bias", "transformer.resblocks.11.mlp.c_fc.bias" },
+		{ "module._text_encoder.module.transformer.resblocks.11.mlp.c_fc.bias",
+		  "transformer.resblocks.11.mlp.c_fc.bias" },
 		{ "_logit_scale.logit_scale", "logit_scale" },
 		{ "text.text_projection", "text_projection" },
 		{ "vision_model.pre_layernorm.weight", "visual.ln_pre.weight" },
 		{ "vision_model.pre_layrnorm.weight", "visual.ln_pre.weight" },
-		{ "text_model.encoder.layers.3.layer_norm2.bias", "transformer.resblocks.3.ln_2.bias" },
-		{ "visual.trunk.blocks.23.mlp.fc2.bias", "visual.transformer.resblocks.23.mlp.c_proj.bias" },
-		{ "visual.trunk.blocks.0.attn.proj.bias", "visual.transformer.resblocks.0.attn.out_proj.bias" },
+		{ "text_model.encoder.layers.3.layer_norm2.bias",
+		  "transformer.resblocks.3.ln_2.bias" },
+		{ "visual.trunk.blocks.23.mlp.fc2.bias",
+		  "visual.transformer.resblocks.23.mlp.c_proj.bias" },
+		{ "visual.trunk.blocks.0.attn.proj.bias",
+		  "visual.transformer.resblocks.0.attn.out_proj.bias" },
 		{ "visual.trunk.norm.weight", "visual.ln_post.weight" },
-		{ "visual.transformer.resblocks.0.ls_1.gamma", "visual.transformer.resblocks.0.ls_1.gamma" },
+		{ "visual.transformer.resblocks.0.ls_1.gamma",
+		  "visual.transformer.resblocks.0.ls_1.gamma" },
 		{ "visual.transformer.resblocks.0.ln_1.other", NULL },
 		{ "visual.transformer.resblocks.999.ln_1.bias", NULL },
 		{ "visual.transformer.resblocks..ln_1.bias", NULL },

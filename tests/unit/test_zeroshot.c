@@ -49,7 +49,9 @@ START_TEST(the_best_cosine_of_the_tokens_read)
 
 	made_up_rows(x, T, D, 1);
 	made_up_rows(t, L, D, 2);
-	ck_assert_int_eq(adds_zero_shot(b, f32(z, N, L), f32(x, T, D), rows, (struct segs){ N, at }, f32(t, L, D), 1.0f / D, &err), 0);
+	ck_assert_int_eq(adds_zero_shot(b, f32(z, N, L), f32(x, T, D), rows, (struct segs){ N, at },
+	                                f32(t, L, D), 1.0f / D, &err),
+	                 0);
 	for (i = 0; i < N; i++)
 		for (l = 0; l < L; l++) {
 			double most = -2;
@@ -65,8 +67,10 @@ START_TEST(the_best_cosine_of_the_tokens_read)
 			check_close("z0", &z[i * L + l], &want, 1, 0, 1e-6); /* seen: 1.2e-7 */
 		}
 	/* a picture by itself gives the same bits */
-	ck_assert_int_eq(
-		adds_zero_shot(b, f32(one, 1, L), f32(x, T, D), rows + 5, (struct segs){ 1, (int64_t[]){ 0, 7 } }, f32(t, L, D), 1.0f / D, &err), 0);
+	ck_assert_int_eq(adds_zero_shot(b, f32(one, 1, L), f32(x, T, D), rows + 5,
+	                                (struct segs){ 1, (int64_t[]){ 0, 7 } }, f32(t, L, D),
+	                                1.0f / D, &err),
+	                 0);
 	ck_assert_mem_eq(one, z + 2 * L, sizeof(one));
 	backend_close(b);
 }

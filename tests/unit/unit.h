@@ -18,7 +18,8 @@ const char *shared_data(const char *path, const char *what);
 /* Path of a file below tests/ (unit tests run there), and below the top of the tree. */
 const char *tree(const char *path);
 
-/* Bytes of this process that are in memory; *of_files (may be NULL): those of files that are mapped. 0 where the system does not say. */
+/* Bytes of this process that are in memory; *of_files (may be NULL): those of files that are
+ * mapped. 0 where the system does not say. */
 size_t resident(size_t *of_files);
 
 /* a fresh folder for one test, removed at the end of the program */

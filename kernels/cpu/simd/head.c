@@ -7,6 +7,9 @@
 #include "reduce.h"
 #include "simd.h"
 
+#define pack_panel SIMD_NAME(cpu_pack_panel)
+#define add_tile SIMD_NAME(cpu_tile)
+
 enum {
 	KEYS = 320,   /* of a block: most sequences are one */
 	QUERIES = 24, /* of a block: a multiple of every tile height */
@@ -34,11 +37,9 @@ pack_keys(const struct head *h, struct room *m, int64_t k0, int64_t n)
 	int64_t j;
 
 	for (j = 0; j < n; j += PANEL)
-		SIMD_NAME(cpu_pack_panel)
-		(m->k + j * hd, mat_at(h->k, k0 + j, 0), h->k.t, 1, h->k.ld, hd, min_i64(PANEL, n - j));
+		pack_panel(m->k + j * hd, mat_at(h->k, k0 + j, 0), h->k.t, 1, h->k.ld, hd, min_i64(PANEL, n - j));
 	for (j = 0; j < hd; j += PANEL)
-		SIMD_NAME(cpu_pack_panel)
-		(m->v + j * n, mat_at(h->v, k0, j), h->v.t, h->v.ld, 1, n, min_i64(PANEL, hd - j));
+		pack_panel(m->v + j * n, mat_at(h->v, k0, j), h->v.t, h->v.ld, 1, n, min_i64(PANEL, hd - j));
 }
 
 /* Query i (number r of its block) has seen the keys before; takes in n more
@@ -88,13 +89,11 @@ block(const struct head *h, struct room *m, int64_t q0, int64_t rows, int64_t k0
 			SIMD_NAME(cpu_load)(m->q + r * HEAD_WIDTH, mat_at(h->q, q0 + r, 0), h->q.t, hd);
 	}
 	for (j = 0; j < n; j += PANEL)
-		SIMD_NAME(cpu_tile)
-		(m->s + j, KEYS, q, ld, m->k + j * hd, hd, rows, 1, m->k + j * hd);
+		add_tile(m->s + j, KEYS, q, ld, m->k + j * hd, hd, rows, 1, m->k + j * hd);
 	for (r = 0; r < rows; r++)
 		soften(h, m, q0 + r, r, h->causal ? min_i64(n, h->first + q0 + r + 1 - k0) : n, n, k0 == 0);
 	for (j = 0; j < hd; j += PANEL)
-		SIMD_NAME(cpu_tile)
-		(m->y + q0 * HEAD_WIDTH + j, HEAD_WIDTH, m->s, KEYS, m->v + j * n, n, rows, k0 == 0, m->v + j * n);
+		add_tile(m->y + q0 * HEAD_WIDTH + j, HEAD_WIDTH, m->s, KEYS, m->v + j * n, n, rows, k0 == 0, m->v + j * n);
 }
 
 static void

@@ -8,6 +8,9 @@
  */
 #include "simd.h"
 
+#define pack_panel SIMD_NAME(cpu_pack_panel)
+#define add_tile SIMD_NAME(cpu_tile)
+
 enum {
 	KEYS = 128,
 	QUERIES = 60, /* a multiple of every tile height */
@@ -36,8 +39,7 @@ pack(float *panels, struct mat x, int64_t r0, int64_t n)
 	int64_t j;
 
 	for (j = 0; j < x.cols; j += PANEL)
-		SIMD_NAME(cpu_pack_panel)
-		(panels + j * n, mat_at(x, r0, j), x.t, x.ld, 1, n, min_i64(PANEL, x.cols - j));
+		pack_panel(panels + j * n, mat_at(x, r0, j), x.t, x.ld, 1, n, min_i64(PANEL, x.cols - j));
 }
 
 /* the same of x transposed */
@@ -47,8 +49,7 @@ pack_transposed(float *panels, struct mat x, int64_t r0, int64_t n)
 	int64_t j;
 
 	for (j = 0; j < n; j += PANEL)
-		SIMD_NAME(cpu_pack_panel)
-		(panels + j * x.cols, mat_at(x, r0 + j, 0), x.t, 1, x.ld, x.cols, min_i64(PANEL, n - j));
+		pack_panel(panels + j * x.cols, mat_at(x, r0 + j, 0), x.t, 1, x.ld, x.cols, min_i64(PANEL, n - j));
 }
 
 /* C[rows, n] (+)= A[rows,k]·panels */
@@ -59,8 +60,7 @@ product(float *c, int64_t ldc, const float *a, int64_t lda, const float *panels,
 	int64_t j;
 
 	for (j = 0; j < n; j += PANEL)
-		SIMD_NAME(cpu_tile)
-		(c + j, ldc, a, lda, panels + j * k, k, rows, first, panels + j * k);
+		add_tile(c + j, ldc, a, lda, panels + j * k, k, rows, first, panels + j * k);
 }
 
 /* one query: from scores in p and dP in ds to P and dS of n keys; of the others in total, zeros */

@@ -54,7 +54,8 @@ INLINE void
 store_bytes(uint8_t *y, const vu q[4])
 {
 #if VL == 8
-	const __m256i a = _mm256_packus_epi32((__m256i)q[0], (__m256i)q[1]), b = _mm256_packus_epi32((__m256i)q[2], (__m256i)q[3]);
+	const __m256i a = _mm256_packus_epi32((__m256i)q[0], (__m256i)q[1]),
+		      b = _mm256_packus_epi32((__m256i)q[2], (__m256i)q[3]);
 	const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7); /* packing goes by halves */
 	const __m256i bytes = _mm256_permutevar8x32_epi32(_mm256_packus_epi16(a, b), order);
 
