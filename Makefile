@@ -167,6 +167,13 @@ ALLOC_WRAP = -Wl,--wrap=main,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=s
 $(BUILD)/alloc/adds-%: $(BUILD)/cmd/adds-%.o $(call obj,$(CMD_SRC)) $(BUILD)/tests/alloc/wrap.o $(LIBS)
 	@mkdir -p $(@D)
 	$(Q)$(link) $(ALLOC_WRAP)
+# the programs with calls of the system that fail, or before which they are killed, one after the other
+FAULTS = $(PROGRAMS:%=$(BUILD)/faults/%)
+FAULTS_WRAP = $(addprefix -Wl$(comma)--wrap=,open mkstemp close write pwrite read pread fsync ftruncate truncate rename linkat symlink \
+	mkdir unlink rmdir readdir fopen fdopen)
+$(BUILD)/faults/adds-%: $(BUILD)/cmd/adds-%.o $(call obj,$(CMD_SRC)) $(BUILD)/tests/faults/wrap.o $(LIBS)
+	@mkdir -p $(@D)
+	$(Q)$(link) $(FAULTS_WRAP)
 $(BUILD)/tools/%: $(BUILD)/tests/tools/%.o $(LIBS)
 	@mkdir -p $(@D)
 	$(Q)$(link)
@@ -224,7 +231,7 @@ bench-device: $(BUILD)/bench/kernels $(BUILD)/bench/tower $(BUILD)/bench/decoder
 	$(BUILD)/bench/decoder $(DEVICE) 0 bf16 80 1285 768 64
 
 # ---- check ----
-check: all $(BUILD)/device $(EMULATED) $(BUILD)/unit $(FOREIGN) $(ALLOC) $(TOOLS) $(FUZZERS)
+check: all $(BUILD)/device $(EMULATED) $(BUILD)/unit $(FOREIGN) $(ALLOC) $(FAULTS) $(TOOLS) $(FUZZERS)
 	@BUILD='$(CURDIR)/$(BUILD)' sh tests/run
 bench: all $(BENCHES) $(TOOLS)
 	@BUILD='$(CURDIR)/$(BUILD)' sh tests/bench/run

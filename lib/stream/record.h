@@ -129,6 +129,9 @@ char *adds_json_print(const cJSON *json);
 char *adds_read_file(const char *path, size_t limit, size_t *len, struct adds_error *err);
 
 /* SHA-256 of bytes, as 64 hex digits and a NUL */
+/* Writes all n bytes, in as many calls as it takes; -1: not all, and errno says why. */
+int adds_write_all(int fd, const void *data, size_t n);
+
 void adds_sha256_hex(char out[65], const void *data, size_t len);
 
 #endif

@@ -56,6 +56,24 @@ adds_read_file(const char *path, size_t limit, size_t *len, struct adds_error *e
 	return (char *)b.p;
 }
 
+int
+adds_write_all(int fd, const void *data, size_t n)
+{
+	const char *p = data;
+
+	while (n) {
+		const ssize_t put = write(fd, p, n < 1 << 30 ? n : 1 << 30);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put < 0)
+			return -1;
+		p += put;
+		n -= (size_t)put;
+	}
+	return 0;
+}
+
 void
 adds_sha256_hex(char out[65], const void *data, size_t len)
 {
