@@ -180,6 +180,9 @@ $(BUILD)/tools/%: $(BUILD)/tests/tools/%.o $(LIBS)
 $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/replay.o $(LIBS)
 	@mkdir -p $(@D)
 	$(Q)$(link)
+$(BUILD)/libfuzzer/%: $(BUILD)/tests/fuzz/%.o $(LIBS)
+	@mkdir -p $(@D)
+	$(Q)$(link) -fsanitize=fuzzer
 $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(LIBS)
 	@mkdir -p $(@D)
 	$(Q)$(link)
@@ -233,6 +236,10 @@ bench-device: $(BUILD)/bench/kernels $(BUILD)/bench/tower $(BUILD)/bench/decoder
 # ---- check ----
 check: all $(BUILD)/device $(EMULATED) $(BUILD)/unit $(FOREIGN) $(ALLOC) $(FAULTS) $(TOOLS) $(FUZZERS)
 	@BUILD='$(CURDIR)/$(BUILD)' sh tests/run
+# FUZZ_SECONDS for each target of FUZZ (all of them), with clang's fuzzer where it is there; finds are kept in build/finds
+FUZZ_SECONDS ?= 60
+fuzz:
+	@MAKE='$(MAKE)' FUZZ_SECONDS='$(FUZZ_SECONDS)' sh tests/fuzz/run $(FUZZ)
 bench: all $(BENCHES) $(TOOLS)
 	@BUILD='$(CURDIR)/$(BUILD)' sh tests/bench/run
 figures: all $(TOOLS)
@@ -281,6 +288,6 @@ dist:
 clean:
 	rm -rf build
 
-.PHONY: all check check-device check-device-sanitize bench-device bench figures deps demo install uninstall dist clean FORCE
+.PHONY: all check fuzz check-device check-device-sanitize bench-device bench figures deps demo install uninstall dist clean FORCE
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

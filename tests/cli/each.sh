@@ -15,7 +15,7 @@ f() {
 		case $kind in READ-*) how="READS=1 KIND=${kind#*-}" ;; *) how=KIND=$kind ;; esac
 		nth=$((nth + 1))
 		t "$in: $kind: $3" 0 <<X
-cd "$in" && export $how FROM=$nth $2 && EVERY=\$(($often * \${EVERY:-1})) sh "$each" '$3' ${4:+"'$4'"}
+cd "$in" && export $how NTH=$nth $2 && EVERY=\$(($often * \${EVERY:-1})) sh "$each" '$3' ${4:+"'$4'"}
 X
 		has out '* 0 wrong'
 	done
