@@ -169,12 +169,22 @@ ALLOC_WRAP = -Wl,--wrap=main,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=s
 $(BUILD)/alloc/adds-%: $(BUILD)/cmd/adds-%.o $(call obj,$(CMD_SRC)) $(BUILD)/tests/alloc/wrap.o $(LIBS)
 	@mkdir -p $(@D)
 	$(Q)$(link) $(ALLOC_WRAP)
+# the programs with calls of the system that fail, or before which they are killed, one after the other
+FAULTS = $(PROGRAMS:%=$(BUILD)/faults/%)
+FAULTS_WRAP = $(addprefix -Wl$(comma)--wrap=,open mkstemp close write pwrite read pread fsync ftruncate truncate rename linkat symlink \
+	mkdir unlink rmdir readdir fopen fdopen)
+$(BUILD)/faults/adds-%: $(BUILD)/cmd/adds-%.o $(call obj,$(CMD_SRC)) $(BUILD)/tests/faults/wrap.o $(LIBS)
+	@mkdir -p $(@D)
+	$(Q)$(link) $(FAULTS_WRAP)
 $(BUILD)/tools/%: $(BUILD)/tests/tools/%.o $(LIBS)
 	@mkdir -p $(@D)
 	$(Q)$(link)
 $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/replay.o $(LIBS)
 	@mkdir -p $(@D)
 	$(Q)$(link)
+$(BUILD)/libfuzzer/%: $(BUILD)/tests/fuzz/%.o $(LIBS)
+	@mkdir -p $(@D)
+	$(Q)$(link) -fsanitize=fuzzer
 $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(LIBS)
 	@mkdir -p $(@D)
 	$(Q)$(link)
@@ -226,8 +236,12 @@ bench-device: $(BUILD)/bench/kernels $(BUILD)/bench/tower $(BUILD)/bench/decoder
 	$(BUILD)/bench/decoder $(DEVICE) 0 bf16 80 1285 768 64
 
 # ---- check ----
-check: all $(BUILD)/device $(EMULATED) $(BUILD)/unit $(FOREIGN) $(ALLOC) $(TOOLS) $(FUZZERS)
+check: all $(BUILD)/device $(EMULATED) $(BUILD)/unit $(FOREIGN) $(ALLOC) $(FAULTS) $(TOOLS) $(FUZZERS)
 	@BUILD='$(CURDIR)/$(BUILD)' sh tests/run
+# FUZZ_SECONDS for each target of FUZZ (all of them), with clang's fuzzer where it is there; finds are kept in build/finds
+FUZZ_SECONDS ?= 60
+fuzz:
+	@MAKE='$(MAKE)' FUZZ_SECONDS='$(FUZZ_SECONDS)' sh tests/fuzz/run $(FUZZ)
 bench: all $(BENCHES) $(TOOLS)
 	@BUILD='$(CURDIR)/$(BUILD)' sh tests/bench/run
 figures: all $(TOOLS)
@@ -276,6 +290,6 @@ dist:
 clean:
 	rm -rf build
 
-.PHONY: all check check-device check-device-sanitize bench-device bench figures deps demo install uninstall dist clean FORCE
+.PHONY: all check fuzz check-device check-device-sanitize bench-device bench figures deps demo install uninstall dist clean FORCE
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -11,7 +11,8 @@
 
 #include "index.h"
 
-enum { CHUNK = 1 << 20 };
+enum { CHUNK = 1 << 20,
+       MAX_LINE = 1 << 16 }; /* of a list of names */
 
 /* a name of a folder */
 struct name {
@@ -372,8 +373,14 @@ find_lines(struct index_pictures *p, FILE *f)
 	size_t room = 0;
 	ssize_t n;
 
-	while (!p->failed && (n = getdelim(&line, &room, end, f)) >= 0) {
-		if (n && line[n - 1] == end)
+	while (!p->failed && (n = adds_read_line(f, end, MAX_LINE, &line, &room)) != 0) {
+		if (n == ADDS_ELIMIT)
+			p->failed = adds_fail(&p->err, ADDS_ELIMIT, "'%s' holds a name of more than %d bytes", p->list, MAX_LINE);
+		else if (n < 0)
+			p->failed = adds_fail(&p->err, ADDS_ENOMEM, "out of memory for the names in '%s'", p->list);
+		if (n < 0)
+			break;
+		if (line[n - 1] == end)
 			line[--n] = '\0';
 		if (n && !p->list_nul && line[n - 1] == '\r')
 			line[--n] = '\0';

@@ -185,13 +185,15 @@ add_picture(struct maker *m, struct block *b, size_t i, struct adds_error *err)
 		return 0;
 	}
 	rc = look_at(m, p, &st, err);
+	if (rc < 0 && run->stop_pictures) /* nobody knows whose share it is */
+		return fail(b, p, "read", 1, err);
 	if (run->by_content && !taken(run, rc < 0 ? by_path : XXH64(m->image.p, m->image.len, run->seed))) {
 		pass_over(run, p);
 		return 0;
 	}
 	if (rc < 0) {
 		pass_over(run, p);
-		return fail(b, p, "read", run->stop_pictures, err);
+		return fail(b, p, "read", 0, err);
 	}
 	rc = run->kept ? index_recall(run->kept, b->number * m->pool->per_block + i, &m->recalled,
 	                              err)

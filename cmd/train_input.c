@@ -417,7 +417,7 @@ train_settle(struct adds_run *run, const struct train_args *a)
 	if (adds_run_replace(run->dir, a->out, &kept, &err) < 0)
 		die("%s", err.msg);
 	if (kept)
-		warn("'%s' keeps what was in '%s' and is no file of a run", kept, a->out);
+		warn("'%s' keeps what was in '%s' and is no file of a run, or could not be removed", kept, a->out);
 	free(kept);
 out:
 	free(from);

@@ -4,10 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zstd.h>
 
 #include "../label/vocab.h"
-#include "../stream/frame.h"
 #include "../stream/message.h"
 #include "../stream/output.h"
 #include "decoder_inside.h"
@@ -154,32 +152,20 @@ adds_decoder_save(struct adds_decoder *d, const char *path, const float *weights
 
 /* ---- reading ---- */
 
-/* a stream of these programs in the place of a checkpoint is an easy mistake */
-static int
-check_kind(const char *bytes, size_t n, struct adds_error *err)
-{
-	if (n < 4 || adds_get32((const unsigned char *)bytes) != ZSTD_MAGICNUMBER)
-		return 0;
-	return adds_fail(err, ADDS_EFORMAT, "it is compressed with zstd, as a stream is: adds-cat shows what is in it");
-}
-
 struct adds_message *
 adds_checkpoint_read(const char *path, char **bytes, size_t *len, struct adds_error *err)
 {
 	struct adds_message *m = adds_message_new();
-	size_t n, used;
+	size_t n;
 	int rc = -1;
 
 	*bytes = NULL;
 	if (!m)
 		adds_fail(err, ADDS_ENOMEM, "out of memory for a checkpoint");
-	else if (adds_refuse_folder(path, "a checkpoint of adds-train", "best.safetensors", err) == 0 &&
-	         (*bytes = adds_read_file(path, FILE_LIMIT, &n, err)) && (rc = check_kind(*bytes, n, err)) >= 0 &&
-	         (rc = adds_message_parse(m, *bytes, n, FILE_LIMIT, ADDS_WEIGHTS_JSON_LIMIT, &used, err)) >= 0 && used != n)
-		rc = adds_fail(err, ADDS_EFORMAT, "%zu bytes behind the last tensor", n - used);
-	if (rc < 0 && *bytes)
-		adds_fail_in(err, "%s: not a safetensors checkpoint", path);
-	if (rc >= 0 && (rc = adds_seal_check(m, *bytes, n, err)) < 0)
+	else if ((rc = adds_refuse_folder(path, "a checkpoint of adds-train", "best.safetensors", err)) == 0 &&
+	         (rc = adds_message_read_file(m, path, "safetensors checkpoint", FILE_LIMIT, ADDS_WEIGHTS_JSON_LIMIT,
+	                                      bytes, &n, err)) >= 0 &&
+	         (rc = adds_seal_check(m, *bytes, n, err)) < 0)
 		adds_fail_in(err, "%s", path);
 	if (rc >= 0) {
 		if (len)

@@ -5,10 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../stream/record.h"
 #include "hierarchy.h"
 #include "table.h"
 
-#define MAX_LINE ((ssize_t)16 << 20)
+#define MAX_LINE ((size_t)16 << 20)
 
 struct jsonl {
 	struct adds_table *t;
@@ -160,11 +161,14 @@ read_lines(struct jsonl *j, FILE *f, struct adds_error *err)
 	ssize_t n;
 	int rc = 0;
 
-	while (rc == 0 && (n = getline(&line, &room, f)) >= 0) {
+	while (rc == 0 && (n = adds_read_line(f, '\n', MAX_LINE, &line, &room)) != 0) {
 		number++;
-		rc = n > MAX_LINE ? adds_fail(err, ADDS_ELIMIT, "'%s' line %llu: more than %zd bytes", j->t->path,
-		                              (unsigned long long)number, MAX_LINE)
-		                  : read_line(j, number, line, (size_t)n, err);
+		if (n > 0)
+			rc = read_line(j, number, line, (size_t)n, err);
+		else if (n == ADDS_ELIMIT)
+			rc = adds_fail(err, ADDS_ELIMIT, "'%s' line %llu: more than %zu bytes", j->t->path, (unsigned long long)number, MAX_LINE);
+		else
+			rc = adds_fail(err, ADDS_ENOMEM, "out of memory for '%s'", j->t->path);
 	}
 	if (rc == 0 && ferror(f))
 		rc = adds_fail_errno(err, "cannot read '%s'", j->t->path);

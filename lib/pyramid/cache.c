@@ -62,24 +62,6 @@ make_parents(const char *dir, struct adds_error *err)
 }
 
 static int
-write_all(int fd, const void *from, size_t n)
-{
-	const unsigned char *p = from;
-
-	while (n) {
-		const ssize_t put = write(fd, p, n);
-
-		if (put < 0 && errno == EINTR)
-			continue;
-		if (put <= 0)
-			return -1;
-		p += put;
-		n -= (size_t)put;
-	}
-	return 0;
-}
-
-static int
 write_tag(const char *dir, struct adds_error *err)
 {
 	char path[PATH_MAX];
@@ -89,7 +71,7 @@ write_tag(const char *dir, struct adds_error *err)
 	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 	if (fd < 0)
 		return errno == EEXIST ? 0 : adds_fail_errno(err, "cannot write into the cache '%s'", dir);
-	failed = write_all(fd, TAG, sizeof(TAG) - 1) < 0;
+	failed = adds_write_all(fd, TAG, sizeof(TAG) - 1) < 0;
 	failed |= close(fd) < 0;
 	if (!failed)
 		return 0;
@@ -421,7 +403,7 @@ write_entry(const char *path, const struct entry_head *h, const void *data, size
 	fd = mkstemp(temporary);
 	if (fd < 0)
 		return adds_fail_errno(err, "cannot write into the cache: '%s'", path);
-	if (write_all(fd, h->bytes, HEAD) < 0 || write_all(fd, data, size) < 0 || write_all(fd, tail, TAIL) < 0 ||
+	if (adds_write_all(fd, h->bytes, HEAD) < 0 || adds_write_all(fd, data, size) < 0 || adds_write_all(fd, tail, TAIL) < 0 ||
 	    fchmod(fd, 0644) < 0) {
 		adds_fail_errno(err, "cannot write into the cache: '%s'", path);
 		close(fd);

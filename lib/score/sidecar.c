@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * sidecar.c - tag files beside pictures, and the ledger that undoes them */
 #include <ctype.h>
+#include <fcntl.h>
 #include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +23,7 @@ struct owner {
 
 struct adds_sidecars {
 	char *name;
-	FILE *f;
+	int fd; /* of the ledger */
 	char **mine; /* sorted "path\nsha256": what the ledger says we wrote */
 	size_t n;
 	void *owners; /* a tree of tsearch, by file */
@@ -227,6 +228,8 @@ adds_sidecars_open(const char *ledger, struct adds_error *err)
 {
 	struct adds_sidecars *s = calloc(1, sizeof(*s));
 
+	if (s)
+		s->fd = -1;
 	if (!s || !(s->name = strdup(ledger))) {
 		adds_fail(err, ADDS_ENOMEM, "out of memory");
 		goto failed;
@@ -235,7 +238,7 @@ adds_sidecars_open(const char *ledger, struct adds_error *err)
 		goto failed;
 	if (s->n)
 		qsort(s->mine, s->n, sizeof(*s->mine), by_text);
-	if (!(s->f = fopen(ledger, "a"))) {
+	if ((s->fd = open(ledger, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666)) < 0) {
 		adds_fail_errno(err, "cannot open the ledger '%s'", ledger);
 		goto failed;
 	}
@@ -264,8 +267,8 @@ adds_sidecars_close(struct adds_sidecars *s)
 		free_owner(o);
 	}
 	free(s->name);
-	if (s->f)
-		fclose(s->f);
+	if (s->fd >= 0)
+		close(s->fd);
 	free(s);
 }
 
@@ -303,7 +306,7 @@ enter(struct adds_sidecars *s, const char *path, const char *picture, const char
       const char *before, struct adds_error *err)
 {
 	cJSON *j = cJSON_CreateObject();
-	char sha[65], *line;
+	char sha[65], *line, *grown;
 	int failed;
 
 	adds_sha256_hex(sha, text, strlen(text));
@@ -312,9 +315,12 @@ enter(struct adds_sidecars *s, const char *path, const char *picture, const char
 	         !(before ? add_string(j, "before", "before_hex", before) : cJSON_AddNullToObject(j, "before") != NULL);
 	line = failed ? NULL : adds_json_print(j);
 	cJSON_Delete(j);
-	if (!line)
+	if (!line || !(grown = realloc(line, strlen(line) + 2))) {
+		free(line);
 		return adds_fail(err, ADDS_ENOMEM, "out of memory");
-	failed = fprintf(s->f, "%s\n", line) < 0 || fflush(s->f) || fsync(fileno(s->f));
+	}
+	line = strcat(grown, "\n");
+	failed = adds_write_all(s->fd, line, strlen(line)) < 0 || fsync(s->fd) < 0;
 	free(line);
 	return failed ? adds_fail_errno(err, "cannot write the ledger '%s'", s->name) : 0;
 }

@@ -5,12 +5,13 @@
 
 #include "json.h"
 
-enum { MAX_DEPTH = 64 };
+enum { MAX_DEPTH = 64,
+       MAX_VALUES = 1 << 22 }; /* each is a node of the tree, of some hundred bytes */
 
 struct scan {
 	const unsigned char *s;
 	size_t i, n;
-	int depth;
+	int depth, values;
 	const char *name;
 	struct adds_error *err;
 };
@@ -231,6 +232,8 @@ out:
 static int
 value(struct scan *c)
 {
+	if (++c->values > MAX_VALUES)
+		return bad(c, ADDS_ELIMIT, "more than 4194304 values");
 	space(c);
 	switch (peek(c)) {
 	case '{':
@@ -255,7 +258,7 @@ value(struct scan *c)
 int
 adds_json_check(const char *text, size_t len, size_t limit, const char *name, struct adds_error *err)
 {
-	struct scan c = { (const unsigned char *)text, 0, len, 0, name, err };
+	struct scan c = { .s = (const unsigned char *)text, .n = len, .name = name, .err = err };
 	const char *nul;
 	int rc;
 

@@ -35,7 +35,7 @@ void adds_message_clear(struct adds_message *m);
 
 /* Reads the message that begins at bytes (avail of them there) into m, whose
  * tensors then borrow from bytes; those that are not aligned for their type
- * are copied. *used: its length. All checks of the safetensors format are made;
+ * are copied. *used: its length, also where only its tensors are cut short (ADDS_ETRUNCATED); else 0. All checks of the safetensors format are made;
  * limit bounds its length, json_limit its header. */
 int adds_message_parse(struct adds_message *m, const void *bytes, size_t avail, size_t limit, size_t json_limit,
                        size_t *used, struct adds_error *err);
@@ -51,5 +51,11 @@ int adds_seal_bytes(struct adds_message *m, struct adds_buf *b, size_t json_limi
 /* Are these n bytes, which m was read from and which end in NUL, those that were written? A message
  * without a checksum is not ours: 0. */
 int adds_seal_check(const struct adds_message *m, const char *bytes, size_t n, struct adds_error *err);
+
+/* Reads a file that is one message into *bytes, which end in NUL (the caller frees them), and m, which borrows from them. That
+ * the file is as long as its header says, and limit long at most, is seen before the rest of it is read. What is no such file
+ * is told as "path: not a WHAT: reason". */
+int adds_message_read_file(struct adds_message *m, const char *path, const char *what, size_t limit, size_t json_limit, char **bytes, size_t *n,
+                           struct adds_error *err);
 
 #endif

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "output.h"
+#include "record.h"
 
 struct adds_output {
 	char *path;      /* for messages */
@@ -162,19 +163,7 @@ adds_output_open(const char *path, struct adds_error *err)
 int
 adds_output_write(struct adds_output *o, const void *data, size_t n, struct adds_error *err)
 {
-	const char *p = data;
-
-	while (n) {
-		const ssize_t put = write(o->fd, p, n < 1 << 30 ? n : 1 << 30);
-
-		if (put < 0 && errno == EINTR)
-			continue;
-		if (put < 0)
-			return adds_fail_errno(err, "%s: cannot write", o->path);
-		p += put;
-		n -= (size_t)put;
-	}
-	return 0;
+	return adds_write_all(o->fd, data, n) < 0 ? adds_fail_errno(err, "%s: cannot write", o->path) : 0;
 }
 
 int

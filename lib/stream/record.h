@@ -8,6 +8,9 @@
 #ifndef ADDS_RECORD_H
 #define ADDS_RECORD_H
 
+#include <stdio.h>
+#include <sys/types.h>
+
 #include <cjson/cJSON.h>
 
 #include "../adds.h"
@@ -122,7 +125,7 @@ void adds_f16_to_f32(float *out, const uint16_t *in, size_t n);
 void adds_bf16_to_f32(float *out, const uint16_t *in, size_t n);
 
 /* JSON from outside: checks NUL bytes, depth (64), duplicate keys, UTF-8 and
- * size before cJSON sees it. name is for the message; the caller deletes the tree. */
+ * size before cJSON sees it, and that there are no more than 2^22 values. name is for the message; the caller deletes the tree. */
 cJSON *adds_json_parse(const char *text, size_t len, size_t limit, const char *name, struct adds_error *err);
 
 /* JSON text with keys sorted and numbers written one way; the caller frees it. */
@@ -134,6 +137,13 @@ int adds_refuse_folder(const char *path, const char *needed, const char *usual, 
 
 /* A whole small file (limit bytes at most) with a NUL behind it; the caller frees it. "-" is standard input. */
 char *adds_read_file(const char *path, size_t limit, size_t *len, struct adds_error *err);
+
+/* The next line of f with what ends it, into *line of *room bytes, which grows, but never beyond limit; a NUL follows. The caller
+ * frees it. Returns its length, 0 at the end of the file or of what can be read (ferror), ADDS_ELIMIT or ADDS_ENOMEM. */
+ssize_t adds_read_line(FILE *f, int end, size_t limit, char **line, size_t *room);
+
+/* Writes all n bytes, in as many calls as it takes; -1: not all, and errno says why. */
+int adds_write_all(int fd, const void *data, size_t n);
 
 /* SHA-256 of bytes, as 64 hex digits and a NUL */
 void adds_sha256_hex(char out[65], const void *data, size_t len);

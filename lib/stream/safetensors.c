@@ -239,10 +239,10 @@ parse(struct adds_message *m, const unsigned char *p, size_t avail, size_t limit
 	if (size > limit || 8 + n > limit - size)
 		return adds_fail(err, ADDS_ELIMIT, "a message of %llu bytes, the limit is %zu",
 		                 (unsigned long long)(8 + n + size), limit);
+	*used = (size_t)(8 + n + size);
 	if (size > avail - 8 - n)
 		return adds_fail(err, ADDS_ETRUNCATED, "ends inside a message's tensors: %llu bytes are missing",
 		                 (unsigned long long)(size - (avail - 8 - n)));
-	*used = (size_t)(8 + n + size);
 	return place_data(m, p + 8 + n, err);
 }
 
@@ -254,6 +254,7 @@ adds_message_parse(struct adds_message *m, const void *bytes, size_t avail, size
 	int rc;
 
 	adds_message_clear(m);
+	*used = 0;
 	rc = parse(m, bytes, avail, limit, json_limit, used, err ? err : &own);
 	if (rc < 0) {
 		adds_message_clear(m);

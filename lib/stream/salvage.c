@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * salvage.c - what is whole in a broken stream */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,7 +87,7 @@ messages(struct salvage *s, const struct adds_buf *data, size_t n, struct adds_e
 
 /* moves to the next place at or behind from where a frame may begin; 0: there is none */
 static int
-next_magic(struct adds_input *in, uint64_t from, uint64_t size)
+next_magic(struct adds_input *in, uint64_t from, uint64_t size, const char *path, struct adds_error *err)
 {
 	static const unsigned char magic[4] = { 0x28, 0xb5, 0x2f, 0xfd };
 	unsigned char buf[65536];
@@ -95,6 +96,10 @@ next_magic(struct adds_input *in, uint64_t from, uint64_t size)
 		const ssize_t n = pread(in->fd, buf, sizeof(buf), (off_t)from);
 		ssize_t i;
 
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return adds_fail_errno(err, "%s: cannot read", path);
 		for (i = 0; i + 4 <= n; i++)
 			if (memcmp(buf + i, magic, 4) == 0) {
 				adds_input_seek(in, from + (uint64_t)i);
@@ -128,6 +133,7 @@ go_through(struct salvage *s, int fd, uint64_t size, struct adds_error *err)
 		rc = adds_frame_next(&frame, &frames, &in, &own);
 		if (rc == ADDS_ENOMEM || rc == ADDS_EIO) {
 			*err = own;
+			adds_fail_in(err, "%s", s->path);
 			break;
 		}
 		if (rc >= 0) {
@@ -139,9 +145,8 @@ go_through(struct salvage *s, int fd, uint64_t size, struct adds_error *err)
 		if (rc == ADDS_ETRUNCATED && (rc = messages(s, &frame.data, frame.whole, err)) < 0)
 			break;
 		s->what->ended = 0;
-		if (!next_magic(&in, frame.at + 1, size)) {
+		if ((rc = next_magic(&in, frame.at + 1, size, s->path, err)) <= 0) {
 			s->what->lost += size - frame.at;
-			rc = 0;
 			break;
 		}
 		next = in.offset;

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <openssl/sha.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -69,6 +70,58 @@ adds_read_file(const char *path, size_t limit, size_t *len, struct adds_error *e
 	if (len)
 		*len = b.n - 1;
 	return (char *)b.p;
+}
+
+/* room for one more byte and the NUL behind it: 0, or the error */
+static int
+grow(char **line, size_t *room, size_t limit)
+{
+	const size_t more = *room < 128 ? 256 : 2 * *room < limit + 2 ? 2 * *room : limit + 2;
+	char *p = realloc(*line, more);
+
+	if (!p)
+		return ADDS_ENOMEM;
+	*line = p;
+	*room = more;
+	return 0;
+}
+
+ssize_t
+adds_read_line(FILE *f, int end, size_t limit, char **line, size_t *room)
+{
+	size_t n = 0;
+	int c;
+
+	while ((c = getc_unlocked(f)) != EOF) {
+		if (n == limit)
+			return ADDS_ELIMIT;
+		if (n + 2 > *room && grow(line, room, limit) < 0)
+			return ADDS_ENOMEM;
+		(*line)[n++] = (char)c;
+		if (c == end)
+			break;
+	}
+	if (n)
+		(*line)[n] = '\0';
+	return (ssize_t)n;
+}
+
+int
+adds_write_all(int fd, const void *data, size_t n)
+{
+	const char *p = data;
+
+	while (n) {
+		const ssize_t put = write(fd, p, n < 1 << 30 ? n : 1 << 30);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put < 0)
+			return -1;
+		p += put;
+		n -= (size_t)put;
+	}
+	return 0;
 }
 
 void

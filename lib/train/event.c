@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * event.c - TensorBoard event files without TensorBoard */
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../stream/record.h"
 #include "event.h"
 
 enum {
@@ -135,19 +135,20 @@ begin_event(struct proto *p, int64_t step)
 int
 adds_events_flush(struct adds_events *e, struct adds_error *err)
 {
-	size_t done = 0;
-
-	while (done < e->len) {
-		const ssize_t n = write(e->fd, e->buffer + done, e->len - done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return adds_fail_errno(err, "cannot write '%s'", e->path);
-		done += (size_t)n;
-	}
+	if (adds_write_all(e->fd, e->buffer, e->len) < 0)
+		return adds_fail_errno(err, "cannot write '%s'", e->path);
 	e->len = 0;
 	return 0;
+}
+
+int
+adds_events_sync(struct adds_events *e, struct adds_error *err)
+{
+	const int rc = adds_events_flush(e, err);
+
+	if (rc == 0 && fsync(e->fd) < 0)
+		return adds_fail_errno(err, "cannot sync '%s'", e->path);
+	return rc;
 }
 
 static int

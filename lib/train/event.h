@@ -25,6 +25,9 @@ void adds_events_close(struct adds_events *e);
 int adds_events_scalar(struct adds_events *e, const char *tag, int64_t step, double value, struct adds_error *err);
 int adds_events_flush(struct adds_events *e, struct adds_error *err);
 
+/* Flushed, and on the disk. */
+int adds_events_sync(struct adds_events *e, struct adds_error *err);
+
 /* CRC-32C (Castagnoli), and as TFRecord masks it. */
 uint32_t adds_crc32c(const void *data, size_t len);
 uint32_t adds_crc32c_masked(const void *data, size_t len);

@@ -253,10 +253,14 @@ adds_trainer_take_ridge(struct adds_trainer *t, struct adds_error *err)
 int
 adds_trainer_finish_ridge(struct adds_trainer *t, struct adds_error *err)
 {
+	int rc;
+
 	if (!t->ridge)
-		return adds_fail(
-			err, ADDS_EARG,
-			"the ridge has nothing to learn from: it needs 6 labelled pictures, and a label that some of them have and some have not");
+		return adds_fail(err, ADDS_EARG,
+		                 "the ridge has nothing to learn from: it needs 6 labelled pictures, "
+		                 "and a label that some of them have and some have not");
+	if ((rc = adds_run_sync(t->run, err)) < 0)
+		return rc;
 	return write_ridge(t, "final.safetensors", err);
 }
 

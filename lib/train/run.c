@@ -245,24 +245,6 @@ adds_run_get_json(const struct adds_run *r, const char *name, struct adds_error 
 	return json;
 }
 
-static int
-write_all(int fd, const void *data, size_t n)
-{
-	const char *p = data;
-
-	while (n) {
-		const ssize_t k = write(fd, p, n);
-
-		if (k < 0 && errno == EINTR)
-			continue;
-		if (k < 0)
-			return -1;
-		p += k;
-		n -= (size_t)k;
-	}
-	return 0;
-}
-
 int
 adds_run_log(struct adds_run *r, const cJSON *line, struct adds_error *err)
 {
@@ -277,10 +259,19 @@ adds_run_log(struct adds_run *r, const cJSON *line, struct adds_error *err)
 	text = grown;
 	n = strlen(text);
 	text[n] = '\n';
-	if (write_all(r->log, text, n + 1) < 0)
+	if (adds_write_all(r->log, text, n + 1) < 0)
 		rc = adds_fail_errno(err, "cannot write '%s/log.jsonl'", r->dir);
 	free(text);
 	return rc;
+}
+
+int
+adds_run_sync(struct adds_run *r, struct adds_error *err)
+{
+	const int64_t size = adds_run_log_size(r, err);
+
+	return size < 0 ? (int)size : r->events ? adds_events_sync(r->events, err)
+	                                        : 0;
 }
 
 int64_t
@@ -339,7 +330,7 @@ spool(int from, int to_fd, const char *path, adds_run_ready *ready, void *to, st
 			continue;
 		if (n < 0)
 			rc = adds_fail_errno(err, "cannot read the features' pipe");
-		else if (write_all(to_fd, block, (size_t)n) < 0)
+		else if (adds_write_all(to_fd, block, (size_t)n) < 0)
 			rc = adds_fail_errno(err, "cannot write '%s'", path);
 		size += n;
 		if (rc == 0 && !done)

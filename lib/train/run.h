@@ -66,6 +66,9 @@ cJSON *adds_run_get_json(const struct adds_run *r, const char *name, struct adds
 /* Appends one line to the log (line is only read). */
 int adds_run_log(struct adds_run *r, const cJSON *line, struct adds_error *err);
 
+/* Log and event file lie on the disk when it returns 0: before the file that says that the run is complete. */
+int adds_run_sync(struct adds_run *r, struct adds_error *err);
+
 /* Syncs the log and says how long it is; cuts it back to that length. */
 int64_t adds_run_log_size(struct adds_run *r, struct adds_error *err);
 int adds_run_log_cut(struct adds_run *r, int64_t size, struct adds_error *err);

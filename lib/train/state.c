@@ -240,23 +240,20 @@ load_one(struct adds_state *s, const char *data, struct adds_optimizer *o, const
 {
 	char *path = adds_run_path(r, name, err), *bytes = NULL;
 	struct adds_message *m = NULL;
-	size_t n, used;
+	size_t n;
 	int rc = 0;
 
 	if (!path)
 		return ADDS_ENOMEM;
 	if (access(path, F_OK) < 0)
 		goto out;
-	if (!(bytes = adds_read_file(path, STATE_LIMIT, &n, err))) {
-		rc = err->code;
-		goto out;
-	}
 	if (!(m = adds_message_new())) {
 		rc = adds_fail(err, ADDS_ENOMEM, "out of memory");
 		goto out;
 	}
-	if ((rc = adds_message_parse(m, bytes, n, STATE_LIMIT, ADDS_JSON_LIMIT, &used, err)) < 0 ||
-	    (rc = check_state(m, data, o, err)) < 0)
+	if ((rc = adds_message_read_file(m, path, "state of a run", STATE_LIMIT, ADDS_JSON_LIMIT, &bytes, &n, err)) < 0)
+		goto out;
+	if ((rc = check_state(m, data, o, err)) < 0)
 		adds_fail_in(err, "'%s'", path);
 	else
 		rc = take_state(s, o, m, err) < 0 ? err->code : 1;

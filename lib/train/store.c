@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * store.c - bytes that the ranks of a machine hold once */
 #define _GNU_SOURCE /* memfd_create */
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "../stream/record.h"
 #include "store.h"
 
 int
@@ -30,19 +30,9 @@ adds_store_close(struct adds_store *s)
 int
 adds_store_write(struct adds_store *s, const void *data, size_t n, struct adds_error *err)
 {
-	const char *p = data;
-
-	while (n) {
-		const ssize_t k = write(s->fd, p, n);
-
-		if (k < 0 && errno == EINTR)
-			continue;
-		if (k < 0)
-			return adds_fail_errno(err, "no memory for features: lower --memory");
-		p += k;
-		n -= (size_t)k;
-		s->size += (size_t)k;
-	}
+	if (adds_write_all(s->fd, data, n) < 0)
+		return adds_fail_errno(err, "no memory for features: lower --memory");
+	s->size += n;
 	return 0;
 }
 

@@ -3,7 +3,7 @@
  * store.h - bytes that the ranks of a machine hold once: a file that lies in
  * memory and has no name, which the first of them writes and all map.
  *
- * Knows: ranks.h. Room train/.
+ * Knows: stream/, ranks.h. Room train/.
  */
 #ifndef ADDS_STORE_H
 #define ADDS_STORE_H

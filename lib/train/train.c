@@ -312,7 +312,9 @@ run_all(struct adds_trainer *t, int resume, int *stopped, int *older, struct add
 		return rc;
 	if ((*stopped = rc))
 		return 0;
-	return t->run ? save_checkpoint(t, t->decoder, "final.safetensors", &m, err) : 0;
+	if (!t->run || (rc = adds_run_sync(t->run, err)) < 0)
+		return rc;
+	return save_checkpoint(t, t->decoder, "final.safetensors", &m, err);
 }
 
 int
