@@ -49,12 +49,20 @@ pieces_of(struct segs qs, int heads, int64_t rows, int64_t *count, struct adds_e
 	return list;
 }
 
+/* is it bf16, two by two? */
+static int
+in_words(struct mat x)
+{
+	return x.t == DT_BF16 && x.ld % 2 == 0;
+}
+
 int
 cpu_attention(struct backend *b, struct mat y, float *lse, struct mat q, struct mat k, struct mat v, int heads,
               float scale, int causal, struct segs qs, struct segs ks, struct adds_error *err)
 {
 	const struct simd *simd = cpu_state(b)->simd;
 	const size_t size = (simd->head_work() + 63) / 64 * 64;
+	const int narrow = b->bf16 && in_words(q) && in_words(k) && in_words(v) && q.cols / heads % 2 == 0;
 	struct piece *list;
 	int64_t i, n;
 	char *work;
@@ -71,6 +79,7 @@ cpu_attention(struct backend *b, struct mat y, float *lse, struct mat q, struct 
 
 			h.scale = scale;
 			h.causal = causal;
+			h.narrow = narrow;
 			simd->head(&h, work + (size_t)omp_get_thread_num() * size);
 		}
 	free(list);

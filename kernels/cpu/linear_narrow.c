@@ -20,6 +20,8 @@
 enum {
 	BYTE = 127,              /* largest weight */
 	BYTES16 = (1 << 15) / 255, /* largest sum of weights whose products are added in 16 bits */
+	ALIAS = 1024, /* words: rows so far apart, or a multiple, share places in the caches */
+	LINE = 16,    /* words that such rows are moved apart */
 	QUICK = 4, /* elements of a row that take as long as one of other work */
 };
 
@@ -231,7 +233,7 @@ static void
 row_words(const struct way *by, struct rows *r, struct mat x, int64_t i, float *line)
 {
 	const char *from = mat_at(x, i, 0);
-	uint32_t *to = (uint32_t *)r->copy + i * by->words;
+	uint32_t *to = (uint32_t *)r->copy + i * r->ld;
 	const float *row = (const float *)from;
 
 	to[by->words - 1] = 0;
@@ -263,8 +265,8 @@ rows_of(struct backend *b, const struct way *by, struct rows *r, struct mat x, s
 	r->ld = x.ld / 2;
 	if (by->form == FORM_BF16 && x.t == DT_BF16 && x.cols % 2 == 0 && x.ld % 2 == 0)
 		return 0;
-	r->p = r->copy = cpu_scratch((size_t)(x.rows * by->words) * sizeof(uint32_t), err);
-	r->ld = by->words;
+	r->ld = by->words + (by->words % ALIAS ? 0 : LINE);
+	r->p = r->copy = cpu_scratch((size_t)(x.rows * r->ld) * sizeof(uint32_t), err);
 	if (by->form == FORM_INT8)
 		r->scale = cpu_scratch((size_t)x.rows * sizeof(*r->scale), err);
 	lines = cpu_scratch((size_t)(threads * x.cols) * sizeof(*lines), err);

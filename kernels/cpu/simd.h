@@ -23,6 +23,7 @@ struct head {
 	int64_t first; /* the place of q's first row in its segment, for causal */
 	float scale;
 	int causal;
+	int narrow; /* 1: q, k and v are bf16 and their products may be of it: an even number of columns, rows an even number apart */
 };
 
 /* of the whole segment; f32, dq, dk and dv are overwritten */

@@ -72,7 +72,7 @@ static int
 prepare(struct adds_clip *m, const char *path, const struct adds_clip_options *o, struct adds_error *err)
 {
 	m->precision = backend_precision(m->b, o->precision);
-	m->type = m->precision == PREC_BF16 ? DT_BF16 : DT_F32;
+	m->type = m->precision == PREC_BF16 || (m->precision == PREC_INT8 && m->b->bf16) ? DT_BF16 : DT_F32;
 	if ((o->image_tower && adds_clip_prepare_image(m, err) < 0) || (o->text_tower && adds_clip_prepare_text(m, err) < 0))
 		return adds_fail_in(err, "model '%s'", path);
 	return 0;

@@ -12,6 +12,7 @@
 
 enum {
 	KEYS = 320,   /* of a block: most sequences are one */
+	WORDS = KEYS / 2,
 	QUERIES = 24, /* of a block: a multiple of every tile height */
 };
 
@@ -19,6 +20,7 @@ struct room {
 	float k[HEAD_WIDTH * KEYS]; /* panels of columns: keys */
 	float v[KEYS * HEAD_WIDTH]; /* panels of columns: of the head */
 	float s[QUERIES * KEYS];
+	uint32_t p[QUERIES * WORDS]; /* s as words of two bf16 */
 	float q[QUERIES * HEAD_WIDTH];
 	float y[HEAD_QUERIES * HEAD_WIDTH]; /* sums so far */
 	float most[HEAD_QUERIES], sum[HEAD_QUERIES];
@@ -30,12 +32,46 @@ SIMD_NAME(cpu_head_work)(void)
 	return sizeof(struct room);
 }
 
+/* a panel of words of two bf16, of rows of v two by two; odd: below the last there is none */
+static void
+pair_panel(uint32_t *panel, struct mat v, int64_t rows, int64_t j, int64_t n)
+{
+	uint16_t pair[2][PANEL];
+	int64_t l, i;
+
+	for (l = 0; l < rows; l += 2, panel += PANEL) {
+		memset(pair, 0, sizeof(pair));
+		memcpy(pair[0], mat_at(v, l, j), (size_t)n * sizeof(**pair));
+		if (l + 1 < rows)
+			memcpy(pair[1], mat_at(v, l + 1, j), (size_t)n * sizeof(**pair));
+		for (i = 0; i < PANEL; i++)
+			panel[i] = pair[0][i] | (uint32_t)pair[1][i] << 16;
+	}
+}
+
+/* the same as words of two bf16 */
+static void
+pack_narrow(const struct head *h, struct room *m, int64_t k0, int64_t n)
+{
+	const int64_t hd = h->q.cols, words = hd / 2;
+	int64_t j;
+
+	for (j = 0; j < n; j += PANEL)
+		pack_panel(m->k + j * words, mat_at(h->k, k0 + j, 0), DT_F32, 1, h->k.ld / 2, words, min_i64(PANEL, n - j));
+	for (j = 0; j < hd; j += PANEL)
+		pair_panel((uint32_t *)m->v + j * ((n + 1) / 2), mat_part(h->v, k0, n, 0, hd), n, j, min_i64(PANEL, hd - j));
+}
+
 static void
 pack_keys(const struct head *h, struct room *m, int64_t k0, int64_t n)
 {
 	const int64_t hd = h->q.cols;
 	int64_t j;
 
+	if (h->narrow) {
+		pack_narrow(h, m, k0, n);
+		return;
+	}
 	for (j = 0; j < n; j += PANEL)
 		pack_panel(m->k + j * hd, mat_at(h->k, k0 + j, 0), h->k.t, 1, h->k.ld, hd, min_i64(PANEL, n - j));
 	for (j = 0; j < hd; j += PANEL)
@@ -71,16 +107,21 @@ soften(const struct head *h, struct room *m, int64_t i, int64_t r, int64_t n, in
 	memset(s + n, 0, (size_t)(total - n) * sizeof(*s));
 }
 
-/* rows q0 … of q against n keys from k0 */
+/* s: the scores of rows q0 … of q with n keys */
 static void
-block(const struct head *h, struct room *m, int64_t q0, int64_t rows, int64_t k0, int64_t n)
+scores(const struct head *h, struct room *m, int64_t q0, int64_t rows, int64_t n)
 {
 	const int64_t hd = h->q.cols;
 	const float *q = m->q;
 	int64_t ld = HEAD_WIDTH, r, j;
 
-	if (h->causal && h->first + q0 + rows <= k0)
-		return; /* all of these keys lie ahead of all of these queries */
+#if VL == 16
+	for (j = 0; h->narrow && j < n; j += PANEL)
+		SIMD_NAME(cpu_tile_bf16)
+		(m->s + j, KEYS, mat_at(h->q, q0, 0), h->q.ld / 2, m->k + j * hd / 2, hd / 2, rows, 1, m->k + j * hd / 2);
+#endif
+	if (h->narrow)
+		return;
 	if (h->q.t == DT_F32) {
 		q = mat_at(h->q, q0, 0);
 		ld = h->q.ld;
@@ -90,10 +131,45 @@ block(const struct head *h, struct room *m, int64_t q0, int64_t rows, int64_t k0
 	}
 	for (j = 0; j < n; j += PANEL)
 		add_tile(m->s + j, KEYS, q, ld, m->k + j * hd, hd, rows, 1, m->k + j * hd);
+}
+
+/* y (+)= s·v, the weights in s rounded to bf16 where the values are */
+static void
+values(const struct head *h, struct room *m, int64_t q0, int64_t rows, int64_t n, int first)
+{
+	float *y = m->y + q0 * HEAD_WIDTH;
+	int64_t j;
+
+#if VL == 16
+	const int64_t words = (n + 1) / 2;
+	int64_t r;
+
+	for (r = 0; h->narrow && r < rows; r++) {
+		uint32_t *p = m->p + r * WORDS;
+
+		p[words - 1] = 0;
+		SIMD_NAME(cpu_store)(p, DT_BF16, m->s + r * KEYS, n);
+	}
+	for (j = 0; h->narrow && j < h->q.cols; j += PANEL)
+		SIMD_NAME(cpu_tile_bf16)
+		(y + j, HEAD_WIDTH, m->p, WORDS, m->v + j * words, words, rows, first, m->v + j * words);
+#endif
+	for (j = 0; !h->narrow && j < h->q.cols; j += PANEL)
+		add_tile(y + j, HEAD_WIDTH, m->s, KEYS, m->v + j * n, n, rows, first, m->v + j * n);
+}
+
+/* rows q0 … of q against n keys from k0 */
+static void
+block(const struct head *h, struct room *m, int64_t q0, int64_t rows, int64_t k0, int64_t n)
+{
+	int64_t r;
+
+	if (h->causal && h->first + q0 + rows <= k0)
+		return; /* all of these keys lie ahead of all of these queries */
+	scores(h, m, q0, rows, n);
 	for (r = 0; r < rows; r++)
 		soften(h, m, q0 + r, r, h->causal ? min_i64(n, h->first + q0 + r + 1 - k0) : n, n, k0 == 0);
-	for (j = 0; j < hd; j += PANEL)
-		add_tile(m->y + q0 * HEAD_WIDTH + j, HEAD_WIDTH, m->s, KEYS, m->v + j * n, n, rows, k0 == 0, m->v + j * n);
+	values(h, m, q0, rows, n, k0 == 0);
 }
 
 static void
