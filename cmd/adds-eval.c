@@ -21,10 +21,10 @@ static const char *const empties[] = { "skip", "zero", NULL };
 static const char *const precisions[] = { "f32", "bf16", NULL };
 
 /* ---- options ---- */
-static const char *labels_path, *checkpoint, *output, *context_path, *device = "auto", *json_path, *table_path, *plot_path, *unseen_path;
+static const char *labels_path, *checkpoint, *output, *context_path, *device = "auto", *json_path, *table_path,
+								     *plot_path, *unseen_path;
 static struct opt_list tops, cuts;
-static int zero_shot, no_visual_update, strict, precision, ap_kind, empty_zero, no_metrics;
-static int table; /* is one printed? */
+static int zero_shot, no_visual_update, strict, precision, ap_kind, empty_zero, no_metrics, table; /* is one printed? */
 static int read_way = ADDS_READ_TILE;
 static long long min_positives = 1, threads, batch = 64, level = 1;
 
@@ -126,10 +126,9 @@ read_unseen(const struct adds_vocab *labels)
 		const char *name = adds_vocab_name(names, i);
 		const int64_t row = adds_vocab_find(labels, name, strlen(name));
 
-		if (row < 0)
-			continue;
-		unseen[row] = 1;
-		found++;
+		if (row >= 0)
+			unseen[row] = 1;
+		found += row >= 0;
 	}
 	if (found < adds_vocab_size(names))
 		warn("%s: %zu of %zu names %s not among the labels", unseen_path, adds_vocab_size(names) - found,
@@ -489,17 +488,15 @@ own_score_header(void)
 static void
 check_outputs(int to_stdout)
 {
-	const struct {
-		const char *option, *path;
-	} out[] = { { "-o", output }, { "--json", json_path }, { "--per-label", table_path }, { "--plot", plot_path } };
+	const char *const out[][2] = { { "-o", output }, { "--json", json_path }, { "--per-label", table_path }, { "--plot", plot_path } };
 	size_t i, j;
 
 	if (to_stdout && (is_stdout(json_path) || is_stdout(table_path) || is_stdout(plot_path)))
 		usage("standard output carries the score stream: name a file for the metrics, or use -o");
 	for (i = 1; i < sizeof(out) / sizeof(*out); i++)
 		for (j = 0; j < i; j++)
-			if (out[i].path && out[j].path && strcmp(out[i].path, out[j].path) == 0)
-				usage("'%s' cannot hold both %s and %s", out[i].path, out[j].option, out[i].option);
+			if (out[i][1] && out[j][1] && strcmp(out[i][1], out[j][1]) == 0)
+				usage("'%s' cannot hold both %s and %s", out[i][1], out[j][0], out[i][0]);
 }
 
 static void
@@ -507,8 +504,8 @@ check_options(int to_stdout)
 {
 	static const char metrics[] = "json per-label plot unseen ap empty min-positives top at";
 
-	if (!labels_path && (checkpoint || zero_shot || context_path || no_visual_update ||
-	                     output || no_metrics || cmd_given("read")))
+	if (!labels_path && (checkpoint || zero_shot || context_path || no_visual_update || output || no_metrics ||
+	                     cmd_given("read")))
 		usage("-t LABELS is missing: without it there are only scores to measure");
 	if (zero_shot && checkpoint)
 		usage("-c and --zero-shot exclude each other");

@@ -36,7 +36,8 @@ cpu_patchify(struct backend *b, struct mat y, const uint8_t *images, const float
 	assert(patch <= 512 && y.rows == n * g * g && y.cols == 3 * patch * patch);
 #pragma omp parallel for num_threads(cpu_threads(b, y.rows *y.cols))
 	for (i = 0; i < n * g; i++)
-		patch_line(cpu_state(b)->simd, y, i * g, images + (size_t)(i / g) * (size_t)side * (size_t)side * 3, table, side, patch,
+		patch_line(cpu_state(b)->simd, y, i * g,
+		           images + (size_t)(i / g) * (size_t)side * (size_t)side * 3, table, side, patch,
 		           (int)(i % g));
 	return 0;
 }

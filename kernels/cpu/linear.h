@@ -14,10 +14,10 @@ struct packed {
 	int spared;          /* 1 + enum spare: what becomes of w when no product reads it any more; 0: nothing */
 
 	/* copies, made when they are first needed or worth it */
-	float *panels; /* for blocked.h: of f32, or of words as prec asks (linear_narrow.c) */
-	void *plain;   /* for the library: W in bf16, where the caller's array has another type: w from then on */
-	float *scale8; /* [n]: w is the panels' bytes·scale8 */
-	int32_t *off8; /* [n]: 128·the sum of a column's bytes */
+	float *panels;       /* for blocked.h: of f32, or of words as prec asks (linear_narrow.c) */
+	void *plain;         /* for the library: W in bf16, where the caller's array has another type: w from then on */
+	float *scale8;       /* [n]: w is the panels' bytes·scale8 */
+	int32_t *off8;       /* [n]: 128·the sum of a column's bytes */
 	size_t packed_bytes; /* of all copies */
 };
 

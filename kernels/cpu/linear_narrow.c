@@ -18,11 +18,11 @@
 #include "linear.h"
 
 enum {
-	BYTE = 127,              /* largest weight */
+	BYTE = 127,                /* largest weight */
 	BYTES16 = (1 << 15) / 255, /* largest sum of weights whose products are added in 16 bits */
-	ALIAS = 1024, /* words: rows so far apart, or a multiple, share places in the caches */
-	LINE = 16,    /* words that such rows are moved apart */
-	QUICK = 4, /* elements of a row that take as long as one of other work */
+	ALIAS = 1024,              /* words: rows so far apart, or a multiple, share places in the caches */
+	LINE = 16,                 /* words that such rows are moved apart */
+	QUICK = 4,                 /* elements of a row that take as long as one of other work */
 };
 
 static const float ROUND = 12582912; /* 1.5·2^23: adding it rounds to a whole number */
@@ -84,7 +84,8 @@ round_all(float *y, const float *x, float factor, int64_t n)
 		y[l] = x[l] * factor + ROUND - ROUND;
 }
 
-/* Rounds x to bytes, in whole: [n]; returns what they were multiplied by. Rounding may add to a sum; then a little less is taken. */
+/* Rounds x to bytes, in whole: [n]; returns what they were multiplied by.
+ * Rounding may add to a sum; then a little less is taken. */
 static float
 round_column(float *whole, const float *x, int64_t n, int group)
 {
@@ -215,7 +216,7 @@ pack(struct backend *b, const struct way *by, struct packed *w, struct adds_erro
 
 /* x as rows of words: its own memory, or a copy */
 struct rows {
-	void *copy; /* or NULL */
+	void *copy;   /* or NULL */
 	float *scale; /* of bytes */
 	const void *p;
 	int64_t ld;

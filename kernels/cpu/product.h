@@ -22,9 +22,9 @@ struct product {
 
 /* what the processor and the library can do together */
 struct product_traits {
-	int avx512; /* 1: instructions of that width may be used */
+	int avx512;          /* 1: instructions of that width may be used */
 	int bf16, vnni, amx; /* products of bf16, of bytes into 32 bits, and both by tiles */
-	const char *isa; /* what is beyond AVX2: "AVX-512 BF16", or "" */
+	const char *isa;     /* what is beyond AVX2: "AVX-512 BF16", or "" */
 };
 
 struct products *cpu_products_new(struct adds_error *err);

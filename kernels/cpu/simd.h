@@ -23,7 +23,8 @@ struct head {
 	int64_t first; /* the place of q's first row in its segment, for causal */
 	float scale;
 	int causal;
-	int narrow; /* 1: q, k and v are bf16 and their products may be of it: an even number of columns, rows an even number apart */
+	int narrow; /* 1: q, k and v are bf16 and their products may be of it:
+	             * an even number of columns, rows an even number apart */
 };
 
 /* of the whole segment; f32, dq, dk and dv are overwritten */
@@ -33,7 +34,12 @@ struct head_gradients {
 
 /* What a word of 32 bits of a row or a panel holds: an f32; two bf16; four bytes, unsigned in rows (128 more than
  * the number) and signed in panels, whose sums are whole numbers */
-enum form { FORM_F32, FORM_BF16, FORM_INT8, FORMS };
+enum form {
+	FORM_F32,
+	FORM_BF16,
+	FORM_INT8,
+	FORMS,
+};
 
 /* what becomes of a sum of products before it is stored */
 struct epilogue {
@@ -43,8 +49,8 @@ struct epilogue {
 	const int32_t *off; /* sums are whole numbers: this is taken off, in place of alpha comes row·scale; or NULL */
 	const float *scale; /* of the block's columns */
 	const float *row;   /* of its rows */
-	struct mat r;      /* the block's part of R, f32 or like Y; p NULL for none */
-	struct mat y;      /* the block's part of Y */
+	struct mat r;       /* the block's part of R, f32 or like Y; p NULL for none */
+	struct mat y;       /* the block's part of Y */
 };
 
 /* AdamW's numbers, the same for a group of parameters */
@@ -62,7 +68,8 @@ struct simd {
 	/* C[rows, panel_width] (+)= A[rows,k]·panel, k and lda in words, C f32 or int32_t; first: C is not read; soon: the
 	 * panel that comes next, which is fetched ahead, or this one. NULL where the instruction set has no such products;
 	 * those of bf16 and, but for AVX2's, of bytes need instructions beyond the set's own (product_traits) */
-	void (*tile[FORMS])(void *c, int64_t ldc, const void *a, int64_t lda, const void *panel, int64_t k, int64_t rows, int first,
+	void (*tile[FORMS])(void *c, int64_t ldc, const void *a, int64_t lda, const void *panel,
+	                    int64_t k, int64_t rows, int first,
 	                    const void *soon);
 	/* the same of A's rows as tiles made of its columns: element (i,l) of A was at a + i + l·lda; y: [rows·k] */
 	void (*pack_tiles)(float *y, const float *a, int64_t lda, int64_t k, int64_t rows);

@@ -166,7 +166,8 @@ read_lines(struct jsonl *j, FILE *f, struct adds_error *err)
 		if (n > 0)
 			rc = read_line(j, number, line, (size_t)n, err);
 		else if (n == ADDS_ELIMIT)
-			rc = adds_fail(err, ADDS_ELIMIT, "'%s' line %llu: more than %zu bytes", j->t->path, (unsigned long long)number, MAX_LINE);
+			rc = adds_fail(err, ADDS_ELIMIT, "'%s' line %llu: more than %zu bytes", j->t->path,
+			               (unsigned long long)number, MAX_LINE);
 		else
 			rc = adds_fail(err, ADDS_ENOMEM, "out of memory for '%s'", j->t->path);
 	}

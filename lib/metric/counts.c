@@ -218,7 +218,8 @@ picture_aps(double *ap, const float *scores, const int8_t *targets, const uint8_
 }
 
 int64_t
-adds_picture_ap(double *mean, const float *scores, const int8_t *targets, const uint8_t *measured, int64_t n, int64_t L, int threads,
+adds_picture_ap(double *mean, const float *scores, const int8_t *targets, const uint8_t *measured, int64_t n,
+                int64_t L, int threads,
                 struct adds_error *err)
 {
 	double *ap = malloc((size_t)(n + 1) * sizeof(*ap)), sum = 0;

@@ -123,7 +123,8 @@ count_cells(double *micro, const uint32_t *cut, const float *scores, const int8_
 	int64_t said[STEPS + 1] = { 0 }, tp[STEPS + 1] = { 0 }, all = 0, hits = 0, r;
 	int k;
 
-#pragma omp parallel for num_threads(threads) reduction(+ : said, tp)
+#pragma omp parallel for num_threads(threads) reduction(+ \
+                                                        : said, tp)
 	for (r = 0; r < n; r++) {
 		const float *s = scores + r * L;
 		const int8_t *t = targets + r * L;

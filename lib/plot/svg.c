@@ -174,7 +174,8 @@ fit(const char *words, double size, double width, int *cut)
 
 	for (i = 0; i < n; i += len) {
 		len = next_character(words + i, n - i, &c);
-		if (i && used + size <= width && utf8proc_grapheme_break_stateful(before < 0 ? 0xfffd : before, c < 0 ? 0xfffd : c, &state))
+		if (i && used + size <= width &&
+		    utf8proc_grapheme_break_stateful(before < 0 ? 0xfffd : before, c < 0 ? 0xfffd : c, &state))
 			fits = i;
 		used += width_of(c) * size;
 		before = c;

@@ -155,7 +155,8 @@ draw_box(struct figure *f)
 
 /* name, and the two curves of it; y moves on */
 static void
-draw_method(struct figure *f, double *y, const char *name, double map, const struct adds_pen *labels, const struct adds_pen *cells)
+draw_method(struct figure *f, double *y, const char *name, double map,
+            const struct adds_pen *labels, const struct adds_pen *cells)
 {
 	struct adds_type bold = adds_type_words;
 	char text[80], number[ADDS_NUMBER_TEXT];
@@ -188,7 +189,8 @@ draw_facts(struct figure *f)
 	draw_fact(f, &y, s->n, ADDS_PLURAL(s->n, "labelled picture", "labelled pictures"));
 	draw_fact(f, &y, f->n, ADDS_PLURAL(f->n, "label measured", "labels measured"));
 	if (left_out > 0)
-		draw_fact(f, &y, left_out, ADDS_PLURAL(left_out, "label left out: too few positives", "labels left out: too few positives"));
+		draw_fact(f, &y, left_out,
+		          ADDS_PLURAL(left_out, "label left out: too few positives", "labels left out: too few positives"));
 	draw_fact(f, &y, f->curve.cells, "known cells (label, picture)");
 	draw_fact(f, &y, f->curve.positives, "of them positive");
 }
@@ -245,7 +247,8 @@ draw_column(struct figure *f, double x, double y, double width, const struct lab
 		bar[i].mark = f->zero_ap ? f->zero_ap[row] : NAN;
 		bar[i].colour = seen == 0 ? ADDS_ORANGE : ADDS_BLUE;
 		bar[i].note = note + i * NOTE;
-		snprintf(note + i * NOTE, NOTE, "%s: %s, %s %s%s", bar[i].name, adds_number_text(number, label[i].ap, 3), count[i],
+		snprintf(note + i * NOTE, NOTE, "%s: %s, %s %s%s",
+		         bar[i].name, adds_number_text(number, label[i].ap, 3), count[i],
 		         ADDS_PLURAL(f->r->positives[row], "picture", "pictures"), after[1 + seen]);
 	}
 	adds_bars_draw(&f->svg, x, y, width, adds_bars_names(bar, n, width), bar, n);

@@ -23,7 +23,7 @@ struct owner {
 
 struct adds_sidecars {
 	char *name;
-	int fd; /* of the ledger */
+	int fd;      /* of the ledger */
 	char **mine; /* sorted "path\nsha256": what the ledger says we wrote */
 	size_t n;
 	void *owners; /* a tree of tsearch, by file */

@@ -35,8 +35,8 @@ void adds_message_clear(struct adds_message *m);
 
 /* Reads the message that begins at bytes (avail of them there) into m, whose
  * tensors then borrow from bytes; those that are not aligned for their type
- * are copied. *used: its length, also where only its tensors are cut short (ADDS_ETRUNCATED); else 0. All checks of the safetensors format are made;
- * limit bounds its length, json_limit its header. */
+ * are copied. *used: its length, also where only its tensors are cut short (ADDS_ETRUNCATED); else 0.
+ * All checks of the safetensors format are made; limit bounds its length, json_limit its header. */
 int adds_message_parse(struct adds_message *m, const void *bytes, size_t avail, size_t limit, size_t json_limit,
                        size_t *used, struct adds_error *err);
 
@@ -55,7 +55,8 @@ int adds_seal_check(const struct adds_message *m, const char *bytes, size_t n, s
 /* Reads a file that is one message into *bytes, which end in NUL (the caller frees them), and m, which borrows from them. That
  * the file is as long as its header says, and limit long at most, is seen before the rest of it is read. What is no such file
  * is told as "path: not a WHAT: reason". */
-int adds_message_read_file(struct adds_message *m, const char *path, const char *what, size_t limit, size_t json_limit, char **bytes, size_t *n,
+int adds_message_read_file(struct adds_message *m, const char *path, const char *what, size_t limit,
+                           size_t json_limit, char **bytes, size_t *n,
                            struct adds_error *err);
 
 #endif

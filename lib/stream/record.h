@@ -125,7 +125,8 @@ void adds_f16_to_f32(float *out, const uint16_t *in, size_t n);
 void adds_bf16_to_f32(float *out, const uint16_t *in, size_t n);
 
 /* JSON from outside: checks NUL bytes, depth (64), duplicate keys, UTF-8 and
- * size before cJSON sees it, and that there are no more than 2^22 values. name is for the message; the caller deletes the tree. */
+ * size before cJSON sees it, and that there are no more than 2^22 values.
+ * name is for the message; the caller deletes the tree. */
 cJSON *adds_json_parse(const char *text, size_t len, size_t limit, const char *name, struct adds_error *err);
 
 /* JSON text with keys sorted and numbers written one way; the caller frees it. */

@@ -95,7 +95,8 @@ check_kind(const void *bytes, size_t n, struct adds_error *err)
 
 /* the message as its first bytes show it, against the length of its file */
 static int
-check_length(struct adds_message *m, const void *head, size_t n, uint64_t size, size_t limit, size_t json_limit, struct adds_error *err)
+check_length(struct adds_message *m, const void *head, size_t n, uint64_t size, size_t limit,
+             size_t json_limit, struct adds_error *err)
 {
 	size_t used;
 	const int rc = adds_message_parse(m, head, n, limit, json_limit, &used, err);
@@ -133,7 +134,8 @@ check_head(struct adds_message *m, int fd, uint64_t size, size_t limit, size_t j
 }
 
 int
-adds_message_read_file(struct adds_message *m, const char *path, const char *what, size_t limit, size_t json_limit, char **bytes, size_t *n,
+adds_message_read_file(struct adds_message *m, const char *path, const char *what, size_t limit,
+                       size_t json_limit, char **bytes, size_t *n,
                        struct adds_error *err)
 {
 	const int fd = open(path, O_RDONLY | O_CLOEXEC);

@@ -76,7 +76,8 @@ adds_read_file(const char *path, size_t limit, size_t *len, struct adds_error *e
 static int
 grow(char **line, size_t *room, size_t limit)
 {
-	const size_t more = *room < 128 ? 256 : 2 * *room < limit + 2 ? 2 * *room : limit + 2;
+	const size_t more = *room < 128 ? 256 : 2 * *room < limit + 2 ? 2 * *room
+	                                                              : limit + 2;
 	char *p = realloc(*line, more);
 
 	if (!p)

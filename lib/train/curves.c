@@ -214,7 +214,8 @@ draw_map_legend(struct curves *c, int64_t best)
 	int i;
 
 	if (best >= 0) {
-		snprintf(words, sizeof(words), "DM-decoder: best %s, in epoch %lld", adds_number_text(number, c->epoch_map.x[best], 3),
+		snprintf(words, sizeof(words), "DM-decoder: best %s, in epoch %lld",
+		         adds_number_text(number, c->epoch_map.x[best], 3),
 		         (long long)c->epoch.x[best]);
 		x = adds_legend(&c->svg, x, MAP_Y - 14, WIDTH, &of_decoder, words);
 	}

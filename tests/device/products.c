@@ -159,11 +159,20 @@ linear_narrow(void)
 			}
 }
 
+/* of rows in turn: 1, -1, and both */
+static float
+sign(int64_t row, int64_t i)
+{
+	if (row % 3 < 2)
+		return row % 3 ? -1 : 1;
+	return i & 1 ? -1 : 1;
+}
+
 /* Factors that are all as large as bytes can be, of one sign and of both: no sum on the way may be cut off. */
 static void
 linear_largest(int64_t k)
 {
-	enum { M = 7, N = 37 };
+	const int64_t M = 7, N = 37;
 	float *x = room((size_t)(M * k) * sizeof(*x)), *w = room((size_t)(N * k) * sizeof(*w));
 	struct shape s = { M, N, k, 0, ACT_NONE, 0, 0, DT_F32, DT_F32, DT_F32, PREC_INT8 };
 	const double tol = backend_precision(dev, PREC_INT8) == PREC_INT8 ? 1e-5 : linear_tolerance(&s);
@@ -173,9 +182,9 @@ linear_largest(int64_t k)
 
 	begin("linear", "%lld products of the largest bytes", (long long)k);
 	for (i = 0; i < M * k; i++)
-		x[i] = i / k % 3 == 0 ? 1 : i / k % 3 == 1 ? -1 : i & 1 ? -1 : 1;
+		x[i] = sign(i / k, i);
 	for (i = 0; i < N * k; i++)
-		w[i] = i / k % 3 == 0 ? 0.5f : i / k % 3 == 1 ? -0.5f : i & 1 ? -0.5f : 0.5f;
+		w[i] = 0.5f * sign(i / k, i);
 	my = blank(M, N, DT_F32);
 	done(dev->ops->pack(dev, &packed, weight(w, N * k, DT_F32), DT_F32, N, k, 0, PREC_INT8, &fault));
 	done(dev->ops->linear(dev, my, up(x, M, k, DT_F32), packed, NULL, ACT_NONE, none(), thirds(M), &fault));

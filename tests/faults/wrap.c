@@ -46,8 +46,13 @@ static const struct {
 	enum kind kind;
 	int reason; /* errno */
 } kinds[] = {
-	{ "EIO", FAILS, EIO }, { "ENOSPC", FAILS, ENOSPC }, { "EINTR", INTERRUPTED, EINTR }, { "short", SHORT, 0 },
-	{ "full", FULL, ENOSPC }, { "kill", KILL, 0 }, { "torn", TORN, 0 },
+	{ "EIO", FAILS, EIO },
+	{ "ENOSPC", FAILS, ENOSPC },
+	{ "EINTR", INTERRUPTED, EINTR },
+	{ "short", SHORT, 0 },
+	{ "full", FULL, ENOSPC },
+	{ "kill", KILL, 0 },
+	{ "torn", TORN, 0 },
 };
 
 static struct {
@@ -124,6 +129,7 @@ count(int reads, const char *call, const char *path)
 {
 	enum kind k = NOTHING;
 	char line[PATH_MAX + 64];
+	int n;
 
 	pthread_mutex_lock(&fault.lock);
 	if (!fault.ready)
@@ -132,7 +138,8 @@ count(int reads, const char *call, const char *path)
 		fault.count++;
 		if (fault.at && (fault.count == fault.at || (fault.kind == FULL && fault.count > fault.at)))
 			k = fault.kind;
-		if (fault.log >= 0 && __real_write(fault.log, line, (size_t)snprintf(line, sizeof(line), "%lu %s %s\n", fault.count, call, path)) < 0)
+		n = snprintf(line, sizeof(line), "%lu %s %s\n", fault.count, call, path);
+		if (fault.log >= 0 && __real_write(fault.log, line, (size_t)n) < 0)
 			abort();
 	}
 	pthread_mutex_unlock(&fault.lock);

@@ -123,7 +123,8 @@ splice(uint8_t *p, size_t n, size_t room, size_t i)
 	if (insert)
 		memmove(p + i + k, p + i, n - i);
 	memcpy(p + i, from->data + at, k);
-	return insert ? n + k : i + k > n ? i + k : n;
+	return insert ? n + k : i + k > n ? i + k
+	                                  : n;
 }
 
 /* One change; the length afterwards. */

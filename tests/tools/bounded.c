@@ -42,7 +42,8 @@ main(int argc, char **argv)
 	}
 	if (pid < 0 || wait4(pid, &status, 0, &used) < 0)
 		return BEYOND;
-	took = (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) + 1e-6 * (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec);
+	took = (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
+	       1e-6 * (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec);
 	held = (double)used.ru_maxrss / 1024;
 	if (WIFEXITED(status) && took <= seconds && (held <= mib || !counts_memory))
 		return WEXITSTATUS(status);

@@ -51,9 +51,9 @@ chunk(const char *type, const void *data, size_t n)
 static void
 png_head(void)
 {
-	const unsigned char head[13] = { (unsigned char)(width >> 24), (unsigned char)(width >> 16), (unsigned char)(width >> 8), (unsigned char)width,
-		                         (unsigned char)(height >> 24), (unsigned char)(height >> 16), (unsigned char)(height >> 8), (unsigned char)height,
-		                         8, 2, 0, 0, 0 };
+	const unsigned char head[13] = { (unsigned char)(width >> 24), (unsigned char)(width >> 16), (unsigned char)(width >> 8),
+		                         (unsigned char)width, (unsigned char)(height >> 24), (unsigned char)(height >> 16),
+		                         (unsigned char)(height >> 8), (unsigned char)height, 8, 2, 0, 0, 0 };
 
 	put("\x89PNG\r\n\x1a\n", 8);
 	chunk("IHDR", head, sizeof(head));
@@ -103,8 +103,8 @@ segment(int marker, const void *data, size_t n)
 static void
 jpeg_head(int frame)
 {
-	const unsigned char head[9] = { 8, (unsigned char)(height >> 8), (unsigned char)height, (unsigned char)(width >> 8), (unsigned char)width,
-		                        1, 1, 0x11, 0 };
+	const unsigned char head[9] = { 8, (unsigned char)(height >> 8), (unsigned char)height, (unsigned char)(width >> 8),
+		                        (unsigned char)width, 1, 1, 0x11, 0 };
 	unsigned char ones[65];
 
 	memset(ones, 1, sizeof(ones));

@@ -148,8 +148,9 @@ START_TEST(curves_lie_in_their_frame)
 	adds_frame_curve(&s, &f, x, y, 3, &pen);
 	text = adds_svg_close(&s);
 	ck_assert_ptr_nonnull(strstr(text, "<title>a &lt; b</title>"));
-	ck_assert_ptr_nonnull(strstr(text, "points=\"100,130 200,50 300,90\" fill=\"none\" stroke-linejoin=\"round\" stroke=\"#0072B2\" "
-	                                   "stroke-width=\"2\" stroke-dasharray=\"6 4\"/>"));
+	ck_assert_ptr_nonnull(strstr(text,
+	                             "points=\"100,130 200,50 300,90\" fill=\"none\" stroke-linejoin=\"round\" "
+	                             "stroke=\"#0072B2\" stroke-width=\"2\" stroke-dasharray=\"6 4\"/>"));
 	ck_assert_ptr_nonnull(strstr(text, ">across</text>"));
 	free(text);
 }

@@ -9,9 +9,10 @@
 
 #define pack_panel SIMD_NAME(cpu_pack_panel)
 #define add_tile SIMD_NAME(cpu_tile)
+#define add_narrow SIMD_NAME(cpu_tile_bf16)
 
 enum {
-	KEYS = 320,   /* of a block: most sequences are one */
+	KEYS = 320, /* of a block: most sequences are one */
 	WORDS = KEYS / 2,
 	QUERIES = 24, /* of a block: a multiple of every tile height */
 };
@@ -117,8 +118,8 @@ scores(const struct head *h, struct room *m, int64_t q0, int64_t rows, int64_t n
 
 #if VL == 16
 	for (j = 0; h->narrow && j < n; j += PANEL)
-		SIMD_NAME(cpu_tile_bf16)
-		(m->s + j, KEYS, mat_at(h->q, q0, 0), h->q.ld / 2, m->k + j * hd / 2, hd / 2, rows, 1, m->k + j * hd / 2);
+		add_narrow(m->s + j, KEYS, mat_at(h->q, q0, 0), h->q.ld / 2,
+		           m->k + j * hd / 2, hd / 2, rows, 1, m->k + j * hd / 2);
 #endif
 	if (h->narrow)
 		return;
@@ -127,7 +128,7 @@ scores(const struct head *h, struct room *m, int64_t q0, int64_t rows, int64_t n
 		ld = h->q.ld;
 	} else {
 		for (r = 0; r < rows; r++)
-			SIMD_NAME(cpu_load)(m->q + r * HEAD_WIDTH, mat_at(h->q, q0 + r, 0), h->q.t, hd);
+			load_row(m->q + r * HEAD_WIDTH, mat_at(h->q, q0 + r, 0), h->q.t, hd);
 	}
 	for (j = 0; j < n; j += PANEL)
 		add_tile(m->s + j, KEYS, q, ld, m->k + j * hd, hd, rows, 1, m->k + j * hd);
@@ -148,11 +149,10 @@ values(const struct head *h, struct room *m, int64_t q0, int64_t rows, int64_t n
 		uint32_t *p = m->p + r * WORDS;
 
 		p[words - 1] = 0;
-		SIMD_NAME(cpu_store)(p, DT_BF16, m->s + r * KEYS, n);
+		store_row(p, DT_BF16, m->s + r * KEYS, n);
 	}
 	for (j = 0; h->narrow && j < h->q.cols; j += PANEL)
-		SIMD_NAME(cpu_tile_bf16)
-		(y + j, HEAD_WIDTH, m->p, WORDS, m->v + j * words, words, rows, first, m->v + j * words);
+		add_narrow(y + j, HEAD_WIDTH, m->p, WORDS, m->v + j * words, words, rows, first, m->v + j * words);
 #endif
 	for (j = 0; !h->narrow && j < h->q.cols; j += PANEL)
 		add_tile(y + j, HEAD_WIDTH, m->s, KEYS, m->v + j * n, n, rows, first, m->v + j * n);
@@ -184,7 +184,7 @@ finish(const struct head *h, struct room *m, int64_t i)
 		m->most[i] = -INFINITY;
 		m->sum[i] = 1;
 	}
-	SIMD_NAME(cpu_store)(mat_at(h->y, i, 0), h->y.t, y, h->q.cols);
+	store_row(mat_at(h->y, i, 0), h->y.t, y, h->q.cols);
 	if (h->lse)
 		h->lse[i * h->step] = m->most[i] + logf(m->sum[i]);
 }

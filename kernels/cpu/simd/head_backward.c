@@ -95,8 +95,8 @@ load_queries(const struct head *h, const struct head_gradients *g, struct room *
 	int64_t r;
 
 	for (r = 0; r < rows; r++) {
-		SIMD_NAME(cpu_load)(m->q + r * HEAD_WIDTH, mat_at(h->q, q0 + r, 0), h->q.t, h->q.cols);
-		SIMD_NAME(cpu_load)(m->dy + r * HEAD_WIDTH, mat_at(g->dy, q0 + r, 0), g->dy.t, h->q.cols);
+		load_row(m->q + r * HEAD_WIDTH, mat_at(h->q, q0 + r, 0), h->q.t, h->q.cols);
+		load_row(m->dy + r * HEAD_WIDTH, mat_at(g->dy, q0 + r, 0), g->dy.t, h->q.cols);
 	}
 	pack(m->qp, h->q, q0, rows);
 	pack(m->dyp, g->dy, q0, rows);
@@ -107,7 +107,7 @@ delta_of(const struct head *h, const struct room *m, int64_t q, int64_t r)
 {
 	float y[HEAD_WIDTH];
 
-	SIMD_NAME(cpu_load)(y, mat_at(h->y, q, 0), h->y.t, h->q.cols);
+	load_row(y, mat_at(h->y, q, 0), h->y.t, h->q.cols);
 	return SIMD_NAME(cpu_row_dot)(y, m->dy + r * HEAD_WIDTH, h->q.cols);
 }
 

@@ -96,7 +96,6 @@ SIMD_NAME(cpu_row_quantise)(uint8_t *y, const float *x, int64_t n)
 	return scale;
 }
 
-
 /* ---- products ---- */
 
 #if VL == 8
@@ -109,7 +108,9 @@ add16(vi *t, vu b, vu x, int first)
 	if (first)
 		*t = y;
 	else
-		__asm__("vpaddw %1, %0, %0" : "+x"(*t) : "x"(y));
+		__asm__("vpaddw %1, %0, %0"
+		        : "+x"(*t)
+		        : "x"(y));
 }
 
 INLINE vi

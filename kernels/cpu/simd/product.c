@@ -80,7 +80,7 @@ pack_rows(float *panel, const char *b, enum dtype t, int64_t bi, int64_t k, int6
 			store(panel + VL, load((const float *)b + VL));
 			continue;
 		}
-		SIMD_NAME(cpu_load)(panel, b, t, n);
+		load_row(panel, b, t, n);
 		memset(panel + n, 0, (size_t)(PANEL - n) * sizeof(*panel));
 	}
 }
@@ -150,7 +150,7 @@ pack_columns(float *panel, const char *b, enum dtype t, int64_t bj, int64_t k, i
 			x[j] = j >= n ? zero : t == DT_F32 ? (const float *)at
 			                                   : piece[j];
 			if (j < n && t != DT_F32)
-				SIMD_NAME(cpu_load)(piece[j], at, t, m);
+				load_row(piece[j], at, t, m);
 		}
 		transpose(panel + l0 * PANEL, x, m);
 	}
@@ -208,10 +208,11 @@ finish_edge(const uint32_t *c, const struct epilogue *e, int64_t r, int64_t j0, 
 		memcpy(scale, e->scale + j0, (size_t)n * sizeof(*scale));
 	}
 	if (e->r.p)
-		SIMD_NAME(cpu_load)(old, mat_at(e->r, r, j0), e->r.t, n);
+		load_row(old, mat_at(e->r, r, j0), e->r.t, n);
 	for (j = 0; j < PANEL; j += VL)
-		store(y + j, finish_part(part_of(c + j, e->off ? off + j : NULL, scale + j, alpha), e, load(bias + j), load(old + j)));
-	SIMD_NAME(cpu_store)(mat_at(e->y, r, j0), e->y.t, y, n);
+		store(y + j, finish_part(part_of(c + j, e->off ? off + j : NULL, scale + j, alpha),
+		                         e, load(bias + j), load(old + j)));
+	store_row(mat_at(e->y, r, j0), e->y.t, y, n);
 }
 
 /* a panel's width of a row; R in f32, Y too or (narrow) in bf16 */

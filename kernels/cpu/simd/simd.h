@@ -38,6 +38,8 @@ void SIMD_NAME(cpu_row_dropout)(float *y, const float *x, uint32_t least, float 
 void SIMD_NAME(cpu_adamw)(float *w, const float *g, float *m, float *v, float *e, const struct adamw_step *s, int64_t n);
 float SIMD_NAME(cpu_row_dot)(const float *x, const float *z, int64_t n);
 
+#define load_row SIMD_NAME(cpu_load)
+#define store_row SIMD_NAME(cpu_store)
 void SIMD_NAME(cpu_load)(float *y, const void *x, enum dtype t, int64_t n);
 void SIMD_NAME(cpu_store)(void *y, enum dtype t, const float *x, int64_t n);
 void SIMD_NAME(cpu_pair)(uint32_t *y, const float *x, const float *z, int64_t n);

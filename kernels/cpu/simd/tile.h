@@ -19,7 +19,7 @@
 #include "simd.h"
 
 enum {
-	LINE = 16,                            /* words of a cache line */
+	LINE = 16,                         /* words of a cache line */
 	PACE = 48 * LINE / (TILE * PANEL), /* words of a row for each line that is fetched ahead: 48 rows fetch a panel */
 };
 
@@ -61,13 +61,15 @@ put_sums(uint32_t *c, sums s, int first)
 }
 
 /* A row by row, lda apart, or (packed) column by column, R apart */
-INLINE void tile_of(const int R, const int packed, uint32_t *c, int64_t ldc, const uint32_t *a, int64_t lda, const uint32_t *panel,
+INLINE void tile_of(const int R, const int packed, uint32_t *c, int64_t ldc, const uint32_t *a, int64_t lda,
+                    const uint32_t *panel,
                     int64_t k, int first, const uint32_t *soon);
 
 #ifndef OWN_TILE
 /* s += columns l … end-1 of A by rows of the panel */
 INLINE void
-add_columns(const int R, const int packed, sums (*s)[2], const uint32_t *a, int64_t lda, const uint32_t *panel, int64_t l, int64_t end)
+add_columns(const int R, const int packed, sums (*s)[2], const uint32_t *a, int64_t lda,
+            const uint32_t *panel, int64_t l, int64_t end)
 {
 	int i;
 
