@@ -4,7 +4,7 @@
 #   f 'KIND …' 'VARIABLE=… …' COMMAND [AGAIN]
 #                           one test for each kind of fault, at all calls of COMMAND or at one of EVERY so many, for each kind
 #                           from another one on; READ-KIND is a fault of calls that read
-model=$top/examples/mini_clip each=$top/tests/faults/each export model each
+model=$top/examples/mini_clip each=$top/tests/faults/each export top model each
 unset ADDS_MODEL
 # programs start slowly under a sanitizer: fewer calls
 case $BUILD in *san-*) often=6 ;; *) often=1 ;; esac
