@@ -76,7 +76,9 @@ KERN_SRC = $(if $(CUDA_SRC),$(filter-out kernels/nocuda.c,$(wildcard kernels/*.c
 SIMD_SRC = $(sort $(wildcard kernels/cpu/simd/*.c))
 X86 := $(filter x86_64%,$(shell $(CC) -dumpmachine))
 SIMD = base $(if $(X86),avx2 avx512)
-SIMD_FLAGS_avx2 = -mavx2 -mfma -mf16c
+# whatever CFLAGS say of the machine
+SIMD_FLAGS_base = $(if $(X86),-mno-avx2 -mno-avx512f)
+SIMD_FLAGS_avx2 = -mavx2 -mfma -mf16c -mno-avx512f
 SIMD_FLAGS_avx512 = -mavx512f -mavx512dq -mavx512vl -mavx512bw -mavx2 -mfma -mf16c -mprefer-vector-width=512
 $(BUILD)/kernels/cpu/simd/bf16.avx512.o: SIMD_MORE = -mavx512bf16
 $(BUILD)/kernels/cpu/simd/int8.avx512.o: SIMD_MORE = -mavx512vnni

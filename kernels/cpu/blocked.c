@@ -195,7 +195,8 @@ share_out(const struct simd *s, const struct blocked *jobs, const struct cut *cu
 		struct room *mine = rooms + omp_get_thread_num();
 		int64_t j = 0;
 
-#pragma omp for schedule(dynamic)
+#pragma omp for schedule(monotonic \
+                         : dynamic)
 		for (i = 0; i < first[n]; i++) {
 			while (i >= first[j + 1])
 				j++;

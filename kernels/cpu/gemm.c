@@ -296,6 +296,18 @@ check(const struct gemm_job *j)
 	assert(j->beta == 0 || (!j->bias && j->act == ACT_NONE));
 }
 
+/* a mixed lot: each by what it would be computed with alone */
+static int
+one_by_one(struct backend *b, const struct gemm_job *jobs, int64_t n, enum precision prec, struct adds_error *err)
+{
+	int64_t i;
+	int rc = 0;
+
+	for (i = 0; rc == 0 && i < n; i++)
+		rc = cpu_gemm(b, &jobs[i], 1, prec, err);
+	return rc;
+}
+
 int
 cpu_gemm(struct backend *b, const struct gemm_job *jobs, int64_t n, enum precision prec, struct adds_error *err)
 {
@@ -306,8 +318,10 @@ cpu_gemm(struct backend *b, const struct gemm_job *jobs, int64_t n, enum precisi
 		check(&jobs[i]);
 		fitting += fits(&jobs[i]);
 	}
-	if (prec != PREC_BF16 || !cpu_state(b)->amx || fitting < n)
+	if (prec != PREC_BF16 || !cpu_state(b)->amx || fitting == 0)
 		return by_blocks(b, jobs, n, prec, err);
+	if (fitting < n)
+		return one_by_one(b, jobs, n, prec, err);
 	if (n >= 2 * b->threads)
 		return many_by_library(b, jobs, n, err);
 	return few_by_library(b, jobs, n, err);

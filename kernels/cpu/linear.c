@@ -13,7 +13,8 @@
 #include "simd.h"
 
 enum {
-	WORTH = 512, /* rows of a first product for which panels are kept */
+	LONGEST8 = 65536, /* bytes whose products' sum fits 32 bits */
+	WORTH = 512,      /* rows of a first product for which panels are kept */
 };
 
 int
@@ -32,6 +33,8 @@ cpu_pack(struct backend *b, struct packed **out, const void *w, enum dtype t, in
 	p->bi = transposed ? n : 1;
 	p->bj = transposed ? 1 : k;
 	p->prec = backend_precision(b, prec);
+	if (p->prec == PREC_INT8 && k > LONGEST8)
+		p->prec = PREC_F32;
 	return 0;
 }
 

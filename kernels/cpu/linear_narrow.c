@@ -9,6 +9,7 @@
  * products are first added in 16 bits: 255·Σ|w| over four of them is below
  * 2^15 then.
  */
+#include <float.h>
 #include <math.h>
 #include <omp.h>
 #include <stdlib.h>
@@ -94,6 +95,8 @@ round_column(float *whole, const float *x, int64_t n, int group)
 
 	if (factor * sum > BYTES16)
 		factor = BYTES16 / sum;
+	if (!(factor <= FLT_MAX))
+		factor = 0; /* smaller than what has an inverse */
 	round_all(whole, x, factor, n);
 	while (group && largest_sum(whole, n, group) > BYTES16) {
 		factor *= LESS;

@@ -98,7 +98,7 @@ struct simd {
 	float (*dot)(const float *x, const float *z, int64_t n);
 
 	/* ---- eight bits (int8.c) ---- */
-	/* y = round(x/scale) + 128; returns scale, the largest |x| over 127 */
+	/* y = round(x/scale) + 128; returns scale, the largest |x| over 127; NaN where one of x is not finite */
 	float (*quantise)(uint8_t *y, const float *x, int64_t n);
 	/* words whose products are added in 16 bits before they join the sums in 32 (rows and panels are filled up to a
 	 * multiple of it); 0: every product of bytes fits */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "../../kernels/cpu/cpu.h"
+#include "../../kernels/cpu/simd.h"
 #include "suite.h"
 
 int suite_failures(void);
@@ -70,6 +71,27 @@ run(struct backend *b, int argc, char **argv)
 	return failed;
 }
 
+/* what products other processors have: of bf16 those with AMX, of bytes those without VNNI */
+static void
+run_others(struct backend *b)
+{
+	struct cpu_state *s = cpu_state(b);
+	const struct simd *best = s->simd_int8, *less = cpu_simd_best(0);
+
+	if (b->bf16 && !s->amx) {
+		s->amx = 1;
+		dev = b;
+		printf("# %s, by oneDNN\n", b->device);
+		test_products();
+	}
+	if (less != best && less->tile[FORM_INT8]) {
+		s->simd_int8 = less;
+		dev = b;
+		printf("# %s, bytes by %s\n", b->device, less->name);
+		test_products();
+	}
+}
+
 static int
 on_cpu(int argc, char **argv)
 {
@@ -81,13 +103,8 @@ on_cpu(int argc, char **argv)
 		return 1;
 	}
 	failed = run(b, argc, argv);
-	/* products of bf16 as a processor with AMX has them, on one that has bf16 without it */
-	if ((b = backend_open("cpu", 2, NULL, 0, &fault)) && b->bf16 && !cpu_state(b)->amx && wanted("products", argc, argv)) {
-		cpu_state(b)->amx = 1;
-		dev = b;
-		printf("# %s, by oneDNN\n", b->device);
-		test_products();
-	}
+	if ((b = backend_open("cpu", 2, NULL, 0, &fault)) && wanted("products", argc, argv))
+		run_others(b);
 	if (b)
 		backend_close(b);
 	return failed;

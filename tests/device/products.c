@@ -193,6 +193,39 @@ linear_largest(int64_t k)
 	end();
 }
 
+/* in bytes: a column of numbers too small to have an inverse, a weight and a token that are not finite */
+static void
+linear_odd_numbers(void)
+{
+	enum {
+		M = 5,
+		N = 35,
+		K = 70,
+	};
+	float *x = uniform(M * K, -1, 1), *w = uniform(N * K, -1, 1);
+	struct packed *packed = NULL;
+	const float *got;
+	struct mat my;
+	const double all = M * N;
+	float right = 0;
+	int i;
+
+	begin("linear", "bytes of tiny numbers, and of none");
+	for (i = 0; i < K; i++)
+		w[i] = 1e-40f;
+	w[K + 3] = NAN;
+	x[K + 3] = NAN;
+	my = blank(M, N, DT_F32);
+	done(dev->ops->pack(dev, &packed, weight(w, N * K, DT_F32), DT_F32, N, K, 0, PREC_INT8, &fault));
+	done(dev->ops->linear(dev, my, up(x, M, K, DT_F32), packed, NULL, ACT_NONE, none(), thirds(M), &fault));
+	got = down(my);
+	for (i = 0; i < M * N; i++)
+		right += i / N == 1 || i % N == 1 ? !isfinite(got[i]) : fabsf(got[i]) < (i % N ? 1e4f : 1e-30f);
+	near_("results of the kind they should be", &right, &all, 1, 0, 0);
+	dev->ops->unpack(dev, packed);
+	end();
+}
+
 /* a weight whose array is given up: the second product has only what the first one packed */
 static void
 linear_spared(int64_t m)
@@ -432,6 +465,7 @@ test_products(void)
 	linear_sizes();
 	linear_variants();
 	linear_narrow();
+	linear_odd_numbers();
 	linear_largest(16);
 	linear_largest(1001);
 	gemm_cases();

@@ -27,19 +27,28 @@ add(vi s, vu b, vu x)
 
 typedef uint8_t v8 __attribute__((vector_size(VL)));
 
+/* the largest; NaN where one is not finite */
 static float
 magnitude(const float *x, int64_t n)
 {
-	struct lanes m = lanes_zero();
+	struct lanes m = lanes_zero(), zero = lanes_zero();
 	int64_t i;
 	int l;
 
 	for (i = 0; i + LANES <= n; i += LANES)
-		for (l = 0; l < PARTS; l++)
-			m.v[l] = max_(abs_(load(x + i + l * VL)), m.v[l]);
-	for (; i < n; i += VL)
-		m.v[0] = max_(abs_(load_some(x + i, min_i64(VL, n - i))), m.v[0]);
-	return lanes_max(&m);
+		for (l = 0; l < PARTS; l++) {
+			const vf v = load(x + i + l * VL);
+
+			m.v[l] = max_(abs_(v), m.v[l]);
+			zero.v[l] += v * splat(0);
+		}
+	for (; i < n; i += VL) {
+		const vf v = load_some(x + i, min_i64(VL, n - i));
+
+		m.v[0] = max_(abs_(v), m.v[0]);
+		zero.v[0] += v * splat(0);
+	}
+	return lanes_max(&m) + lanes_sum(&zero);
 }
 
 /* whole numbers in the low bytes of x·factor + 1.5·2^23 + 128: adding so much rounds */

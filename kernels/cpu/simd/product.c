@@ -225,7 +225,7 @@ finish_panel(const int narrow, const uint32_t *c, const struct epilogue *e, int6
 
 #pragma GCC unroll 2
 	for (i = 0; i < PANEL; i += VL) {
-		const struct part p = part_of(c + i, e->off ? e->off + j + i : NULL, e->scale + j + i, alpha);
+		const struct part p = part_of(c + i, e->off ? e->off + j + i : NULL, e->off ? e->scale + j + i : NULL, alpha);
 		const vf v = finish_part(p, e, e->bias ? load(e->bias + j + i) : splat(0), old ? load(old + i) : splat(0));
 
 		if (narrow)
