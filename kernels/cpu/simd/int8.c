@@ -4,7 +4,7 @@
 
 #if VL == 8
 #define TILE 3
-#define OWN_TILE
+#define OWN_COLUMNS
 #elif VL == 16
 #define TILE 12
 #else
@@ -155,29 +155,12 @@ add_group(const int R, vi (*s)[2], const uint32_t *a, int64_t lda, const uint32_
 }
 
 INLINE void
-tile_of(const int R, const int packed, uint32_t *c, int64_t ldc, const uint32_t *a, int64_t lda, const uint32_t *panel, int64_t k,
-        int first, const uint32_t *soon)
+add_columns(const int R, const int packed, vi (*s)[2], const uint32_t *a, int64_t lda, const uint32_t *panel, int64_t l,
+            int64_t end)
 {
-	vi s[TILE][2];
-	int64_t l;
-	int i;
-
 	(void)packed; /* no such tiles are packed */
-#pragma GCC unroll 3
-	for (i = 0; i < R; i++)
-		s[i][0] = s[i][1] = (vi){ 0 };
-	for (l = 0; l < k; l += GROUP8) {
-		if (l % PACE == 0) {
-			__builtin_prefetch(soon, 0, 2);
-			soon += LINE;
-		}
+	for (; l < end; l += GROUP8)
 		add_group(R, s, a + l, lda, panel + l * PANEL);
-	}
-#pragma GCC unroll 3
-	for (i = 0; i < R; i++) {
-		put_sums(c + i * ldc, s[i][0], first);
-		put_sums(c + i * ldc + VL, s[i][1], first);
-	}
 }
 #endif
 

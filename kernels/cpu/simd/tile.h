@@ -9,7 +9,7 @@
  *	add    a function: s + the products of a vector of words of B and one word
  *	       of A in all places
  *
- * or, in place of add, OWN_TILE and a function tile_of. Every element of C is a
+ * or, in place of add, OWN_COLUMNS and a function add_columns. Every element of C is a
  * chain of additions over ascending words, so that its bits depend on its row
  * of A and its column of B alone.
  */
@@ -60,13 +60,11 @@ put_sums(uint32_t *c, sums s, int first)
 	memcpy(c, &s, sizeof(s));
 }
 
-/* A row by row, lda apart, or (packed) column by column, R apart */
-INLINE void tile_of(const int R, const int packed, uint32_t *c, int64_t ldc, const uint32_t *a, int64_t lda,
-                    const uint32_t *panel,
-                    int64_t k, int first, const uint32_t *soon);
-
-#ifndef OWN_TILE
 /* s += columns l … end-1 of A by rows of the panel */
+INLINE void add_columns(const int R, const int packed, sums (*s)[2], const uint32_t *a, int64_t lda, const uint32_t *panel,
+                        int64_t l, int64_t end);
+
+#ifndef OWN_COLUMNS
 INLINE void
 add_columns(const int R, const int packed, sums (*s)[2], const uint32_t *a, int64_t lda,
             const uint32_t *panel, int64_t l, int64_t end)
@@ -85,7 +83,9 @@ add_columns(const int R, const int packed, sums (*s)[2], const uint32_t *a, int6
 		}
 	}
 }
+#endif
 
+/* A row by row, lda apart, or (packed) column by column, R apart */
 INLINE void
 tile_of(const int R, const int packed, uint32_t *c, int64_t ldc, const uint32_t *a, int64_t lda, const uint32_t *panel, int64_t k,
         int first, const uint32_t *soon)
@@ -108,7 +108,6 @@ tile_of(const int R, const int packed, uint32_t *c, int64_t ldc, const uint32_t 
 		put_sums(c + i * ldc + VL, s[i][1], first);
 	}
 }
-#endif
 
 /* Rows of the next tile: at the end none of one to three rows where four or five can be had, because too few sums
  * under way leave the multipliers waiting. */
