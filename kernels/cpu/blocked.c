@@ -165,9 +165,10 @@ static struct cut
 cut(const struct simd *s, const struct blocked *w, int64_t jobs, int threads)
 {
 	const int64_t panels = panels_of(s, w->n);
+	const int each = w->aj == 1 ? 4 : 2; /* blocks for a thread: fewer where each packs the rows of A for itself */
 	struct cut c = { COLS / s->panel_width, 0, ceil_div(w->m, ROWS) };
 
-	while (c.wide > 1 && jobs * c.down * ceil_div(panels, c.wide) < 4 * threads)
+	while (c.wide > 1 && jobs * c.down * ceil_div(panels, c.wide) < each * threads)
 		c.wide = (c.wide + 1) / 2;
 	c.across = ceil_div(panels, c.wide);
 	return c;
