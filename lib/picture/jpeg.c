@@ -17,6 +17,10 @@ enum {
 	MARGIN = 4,        /* columns beside a window, so that chroma is interpolated there as in the whole picture */
 	ALIGNED = 64,
 	BESIDE = 16,
+	MARKER_TEM = 0x01,
+	MARKER_RST0 = 0xd0,
+	MARKER_SOI = 0xd8,
+	MARKER_EOI = 0xd9,
 	MARKER_SOS = 0xda,
 	MARKER_APP1 = 0xe1,
 };
@@ -66,16 +70,47 @@ on_message(j_common_ptr cinfo, int level)
 	longjmp(job->back, 1);
 }
 
+static int
+check_scans(struct jpeg_job *job, int scans)
+{
+	const double most = MAX_SCAN_PIXELS / ((double)job->p->width * job->p->height);
+	const int limit = most < MAX_SCANS ? (int)most : MAX_SCANS;
+
+	return scans <= limit ? 0 : adds_fail(job->err, ADDS_ELIMIT, "JPEG: has more than %d scans", limit);
+}
+
+/* what was not seen beforehand, in a file whose segments are damaged */
 static void
 on_progress(j_common_ptr cinfo)
 {
 	struct jpeg_job *job = cinfo->client_data;
-	const int scans = job->cinfo.input_scan_number;
 
-	if (scans <= MAX_SCANS && (double)scans * job->p->width * job->p->height <= MAX_SCAN_PIXELS)
-		return;
-	job->code = adds_fail(job->err, ADDS_ELIMIT, "JPEG: has more than %d scans", scans - 1);
-	longjmp(job->back, 1);
+	if ((job->code = check_scans(job, job->cinfo.input_scan_number)) < 0)
+		longjmp(job->back, 1);
+}
+
+/* of a whole file, from its markers (ITU-T T.81, B.1) */
+static int
+count_scans(const uint8_t *b, size_t len)
+{
+	const uint8_t *p = b + 2, *const end = b + len;
+	int scans = 0;
+
+	while ((p = memchr(p, 0xff, (size_t)(end - p))) && end - p >= 4 && p[1] != MARKER_EOI) {
+		if (p[1] == 0xff) {
+			p++;
+		} else if (p[1] <= MARKER_TEM || (p[1] >= MARKER_RST0 && p[1] < MARKER_SOI)) { /* alone, or a byte of a scan */
+			p += 2;
+		} else {
+			const size_t n = 2 + ((size_t)p[2] << 8 | p[3]);
+
+			scans += p[1] == MARKER_SOS;
+			if (n > (size_t)(end - p))
+				break;
+			p += n;
+		}
+	}
+	return scans;
 }
 
 /* The first APP1 segment with EXIF before the first scan. */
@@ -258,6 +293,8 @@ decode(struct jpeg_job *job, const uint8_t *bytes, size_t len)
 	jpeg_read_header(c, TRUE);
 	rc = job->to ? begin_rows(job)
 	             : adds_picture_alloc(job->p, c->image_width, c->image_height, 3, job->options, job->err);
+	if (rc == 0 && jpeg_has_multiple_scans(c))
+		rc = check_scans(job, count_scans(bytes, len));
 	if (rc < 0)
 		return rc;
 	c->progress = &job->progress;

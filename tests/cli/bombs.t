@@ -37,7 +37,7 @@ mkbomb png 50000 50000 >pictures/a.png && mkbomb png 14000 14000 >pictures/b.png
 b 'pictures: an error record each; a profile of 64 MiB is passed over' '1 64' 0 "adds-pyramid -q -j1 --levels 1 -m '$model' -o p.adds i.adds && adds-cat p.adds"
 has out '*a.png  ERROR*50000 x 50000 pixels*b.png  ERROR*c.jpg  ERROR*65500 x 65500 pixels*d.jpg  ERROR*200 scans*e.webp  ERROR*16383 x 16383*f.webp  ERROR*g.webp  ERROR*h.png  1×1*7 errors*'
 mkdir large && mkbomb scans 8000 8000 1000 >large/d.jpg && adds-index -o l.adds large || exit 1
-b 'the coefficients of 64 million pixels, and the time of 4e9' '4 256' 0 "adds-pyramid -q -j1 --levels 1 -m '$model' -o p.adds l.adds && adds-cat p.adds"
+b 'scans of 64 million pixels' '1 64' 0 "adds-pyramid -q -j1 --levels 1 -m '$model' -o p.adds l.adds && adds-cat p.adds"
 has out '*d.jpg  ERROR*62 scans*'
 b '... not where --max-pixels says less' '1 64' 0 "adds-pyramid -q -j1 --levels 1 --max-pixels 10000000 -m '$model' -o p.adds l.adds && adds-cat p.adds"
 has out '*d.jpg  ERROR*8000 x 8000 pixels; at most 10000000*'
