@@ -104,16 +104,13 @@ run_library(struct backend *b, const struct gemm_job *j, int threads, struct add
 
 /* a copy of m in bf16; its memory is the caller's to free */
 static int
-round_to_bf16(const struct simd *simd, struct mat *m, int threads, struct adds_error *err)
+round_to_bf16(struct backend *b, struct mat *m, struct adds_error *err)
 {
 	struct mat narrow = mat_of(NULL, DT_BF16, m->rows, m->cols);
-	int64_t r;
 
 	if (!(narrow.p = cpu_scratch((size_t)(m->rows * m->cols) * sizeof(uint16_t), err)))
 		return ADDS_ENOMEM;
-#pragma omp parallel for num_threads(threads)
-	for (r = 0; r < m->rows; r++)
-		simd->store(mat_at(narrow, r, 0), DT_BF16, row_f32(*m, r), m->cols);
+	cpu_convert(b, narrow, *m, err);
 	*m = narrow;
 	return 0;
 }
@@ -121,13 +118,12 @@ round_to_bf16(const struct simd *simd, struct mat *m, int threads, struct adds_e
 static int
 by_library(struct backend *b, const struct gemm_job *j, int threads, struct adds_error *err)
 {
-	const struct simd *simd = cpu_state(b)->simd;
 	struct gemm_job narrow = *j;
 	int rc;
 
-	if ((rc = round_to_bf16(simd, &narrow.a, threads, err)) < 0)
+	if ((rc = round_to_bf16(b, &narrow.a, err)) < 0)
 		return rc;
-	if ((rc = round_to_bf16(simd, &narrow.b, threads, err)) == 0) {
+	if ((rc = round_to_bf16(b, &narrow.b, err)) == 0) {
 		rc = run_library(b, &narrow, threads, err);
 		free(narrow.b.p);
 	}
