@@ -107,10 +107,11 @@ FORCE:
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	@$(if $(filter 1,$(V)),,echo '  CC      $<')
-	$(Q)$(CC) $(OUR_CFLAGS) $(EXTRA_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(LEVEL) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(OUR_CFLAGS) $(EXTRA_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(LAST_CFLAGS) -MMD -MP -c -o $@ $<
 # a program that ends with an error leaves its objects to the system: LeakSanitizer finds them in main's variables only
 # where the compiler keeps those to the end
-$(BUILD)/cmd/%.o: LEVEL = $(if $(SAN),-O0)
+LAST_CFLAGS =
+$(BUILD)/cmd/%.o: LAST_CFLAGS = $(if $(SAN),-O0)
 
 # where CLIP's vocabulary lies: the one object that an installation path goes into
 DATA_CFLAGS = -DADDS_DATADIR='"$(PREFIX)/share/adds"' -DADDS_SOURCE_DATADIR='"$(CURDIR)/examples/clip"'
