@@ -79,7 +79,7 @@ check_scans(struct jpeg_job *job, int scans)
 	return scans <= limit ? 0 : adds_fail(job->err, ADDS_ELIMIT, "JPEG: has more than %d scans", limit);
 }
 
-/* what was not seen beforehand, in a file whose segments are damaged */
+/* should libjpeg see scans where count_scans sees none */
 static void
 on_progress(j_common_ptr cinfo)
 {
@@ -89,12 +89,22 @@ on_progress(j_common_ptr cinfo)
 		longjmp(job->back, 1);
 }
 
+/* of a segment with a length, from its marker on; 0: it is none, or reaches beyond the left bytes (at least 4) of the file */
+static size_t
+segment_bytes(const uint8_t *marker, size_t left)
+{
+	const size_t n = (size_t)marker[2] << 8 | marker[3];
+
+	return n < 2 || n > left - 2 ? 0 : 2 + n;
+}
+
 /* of a whole file, from its markers (ITU-T T.81, B.1) */
 static int
 count_scans(const uint8_t *b, size_t len)
 {
 	const uint8_t *p = b + 2, *const end = b + len;
 	int scans = 0;
+	size_t n;
 
 	while ((p = memchr(p, 0xff, (size_t)(end - p))) && end - p >= 4 && p[1] != MARKER_EOI) {
 		if (p[1] == 0xff) {
@@ -102,10 +112,8 @@ count_scans(const uint8_t *b, size_t len)
 		} else if (p[1] <= MARKER_TEM || (p[1] >= MARKER_RST0 && p[1] < MARKER_SOI)) { /* alone, or a byte of a scan */
 			p += 2;
 		} else {
-			const size_t n = 2 + ((size_t)p[2] << 8 | p[3]);
-
 			scans += p[1] == MARKER_SOS;
-			if (n > (size_t)(end - p))
+			if (!(n = segment_bytes(p, (size_t)(end - p))))
 				break;
 			p += n;
 		}
@@ -121,17 +129,17 @@ adds_jpeg_orientation(const uint8_t *b, size_t len)
 
 	while (len - at >= 4 && b[at] == 0xff) {
 		const unsigned marker = b[at + 1];
-		const size_t n = (size_t)b[at + 2] << 8 | b[at + 3];
+		const size_t n = segment_bytes(b + at, len - at);
 
 		if (marker == 0xff) { /* fill byte */
 			at++;
 			continue;
 		}
-		if (marker == MARKER_SOS || n < 2 || n > len - at - 2)
+		if (marker == MARKER_SOS || !n)
 			break;
-		if (marker == MARKER_APP1 && n >= 8 && memcmp(b + at + 4, "Exif\0\0", 6) == 0)
-			return adds_exif_orientation(b + at + 10, n - 8);
-		at += 2 + n;
+		if (marker == MARKER_APP1 && n >= 10 && memcmp(b + at + 4, "Exif\0\0", 6) == 0)
+			return adds_exif_orientation(b + at + 10, n - 10);
+		at += n;
 	}
 	return 1;
 }
