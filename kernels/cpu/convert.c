@@ -82,6 +82,16 @@ cpu_convert(struct backend *b, struct mat y, struct mat x, struct adds_error *er
 	return 0;
 }
 
+struct mat
+cpu_bf16_copy(struct backend *b, struct mat x, struct adds_error *err)
+{
+	const struct mat y = mat_of(cpu_scratch((size_t)(x.rows * x.cols) * sizeof(uint16_t), err), DT_BF16, x.rows, x.cols);
+
+	if (y.p)
+		cpu_convert(b, y, x, err);
+	return y;
+}
+
 int
 cpu_gather(struct backend *b, struct mat y, struct mat x, const int32_t *index, struct adds_error *err)
 {

@@ -142,6 +142,8 @@ int cpu_scatter_add(struct backend *b, struct mat y, struct mat x, const int32_t
 int cpu_pool(struct backend *b, struct mat y, struct mat x, const int32_t *index, struct segs s,
              struct adds_error *err);
 int cpu_convert(struct backend *b, struct mat y, struct mat x, struct adds_error *err);
+/* a copy of x in bf16, whose memory is the caller's to free; p NULL: no memory for it */
+struct mat cpu_bf16_copy(struct backend *b, struct mat x, struct adds_error *err);
 int cpu_topk(struct backend *b, int32_t *index, struct mat x, int k, struct adds_error *err);
 
 /* elements.c */

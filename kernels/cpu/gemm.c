@@ -102,28 +102,15 @@ run_library(struct backend *b, const struct gemm_job *j, int threads, struct add
 	return 0;
 }
 
-/* a copy of m in bf16; its memory is the caller's to free */
-static int
-round_to_bf16(struct backend *b, struct mat *m, struct adds_error *err)
-{
-	struct mat narrow = mat_of(NULL, DT_BF16, m->rows, m->cols);
-
-	if (!(narrow.p = cpu_scratch((size_t)(m->rows * m->cols) * sizeof(uint16_t), err)))
-		return ADDS_ENOMEM;
-	cpu_convert(b, narrow, *m, err);
-	*m = narrow;
-	return 0;
-}
-
 static int
 by_library(struct backend *b, const struct gemm_job *j, int threads, struct adds_error *err)
 {
 	struct gemm_job narrow = *j;
-	int rc;
+	int rc = ADDS_ENOMEM;
 
-	if ((rc = round_to_bf16(b, &narrow.a, err)) < 0)
-		return rc;
-	if ((rc = round_to_bf16(b, &narrow.b, err)) == 0) {
+	narrow.a = cpu_bf16_copy(b, j->a, err);
+	narrow.b = narrow.a.p ? cpu_bf16_copy(b, j->b, err) : narrow.a;
+	if (narrow.b.p) {
 		rc = run_library(b, &narrow, threads, err);
 		free(narrow.b.p);
 	}

@@ -131,15 +131,11 @@ static const void *
 weight_bf16(struct backend *b, struct packed *w, struct adds_error *err)
 {
 	const size_t bytes = (size_t)(w->n * w->k) * sizeof(uint16_t);
-	struct mat y, x;
 
 	if (w->t == DT_BF16)
 		return w->w;
-	if (!(w->plain = cpu_scratch(bytes, err)))
+	if (!(w->plain = cpu_bf16_copy(b, mat_of((void *)(uintptr_t)w->w, w->t, w->n, w->k), err).p))
 		return NULL;
-	x = mat_of((void *)(uintptr_t)w->w, w->t, w->n, w->k);
-	y = mat_of(w->plain, DT_BF16, w->n, w->k);
-	cpu_convert(b, y, x, err);
 	w->packed_bytes += bytes;
 	b->packed_bytes += bytes;
 	cpu_linear_spared(w);
@@ -201,14 +197,13 @@ static int
 by_library_bf16(struct backend *b, struct mat y, struct mat x, struct packed *w, const float *bias,
                 enum activation act, struct mat r, struct adds_error *err)
 {
-	struct mat narrow = mat_of(NULL, DT_BF16, x.rows, x.cols);
+	struct mat narrow;
 	int rc;
 
 	if (x.t == DT_BF16)
 		return by_library(b, y, x, w, bias, act, r, err);
-	if (!(narrow.p = cpu_scratch((size_t)(x.rows * x.cols) * sizeof(uint16_t), err)))
+	if (!(narrow = cpu_bf16_copy(b, x, err)).p)
 		return ADDS_ENOMEM;
-	cpu_convert(b, narrow, x, err);
 	rc = by_library(b, y, narrow, w, bias, act, r, err);
 	free(narrow.p);
 	return rc;
