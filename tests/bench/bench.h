@@ -21,6 +21,14 @@ bench_now(void)
 	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+/* the end of a bench that cannot go on; run says which it was */
+static inline void
+bench_stop(const char *why)
+{
+	fprintf(stderr, "# stopped: %s\n", *why ? why : "out of memory");
+	exit(1);
+}
+
 /* seconds of processor time of all threads */
 static inline double
 bench_cpu(void)

@@ -22,10 +22,8 @@ static struct adds_error err;
 static void
 need(int ok, const char *what)
 {
-	if (ok)
-		return;
-	fprintf(stderr, "cache: %s\n", what);
-	exit(1);
+	if (!ok)
+		bench_stop(what);
 }
 
 /* the same picture again and again, with a number behind its end that makes the content another one */

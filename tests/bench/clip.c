@@ -29,10 +29,8 @@ static const double SECONDS = 1.5; /* of one measurement at least */
 static void
 check(int rc, const struct adds_error *err)
 {
-	if (rc >= 0)
-		return;
-	fprintf(stderr, "clip: %s\n", err->msg);
-	exit(1);
+	if (rc < 0)
+		bench_stop(err->msg);
 }
 
 /* ---- the ceiling: one product ---- */

@@ -39,10 +39,8 @@ struct bench {
 static void
 check(int rc, const struct adds_error *err)
 {
-	if (rc >= 0)
-		return;
-	fprintf(stderr, "decoder: %s\n", err->msg);
-	exit(1);
+	if (rc < 0)
+		bench_stop(err->msg);
 }
 
 /* device memory of n made-up numbers */

@@ -25,10 +25,8 @@ static double ceiling; /* Gop/s */
 static void
 check(int rc)
 {
-	if (rc < 0) {
-		fprintf(stderr, "kernels: %s\n", err.msg);
-		exit(1);
-	}
+	if (rc < 0)
+		bench_stop(err.msg);
 }
 
 /* numbers of a simple sequence, on the device */

@@ -17,13 +17,6 @@
 
 static char folder[] = "/tmp/adds-bench-memory-XXXXXX";
 
-static void
-stop(const char *what)
-{
-	fprintf(stderr, "memory: %s\n", what);
-	exit(1);
-}
-
 /* runs a command in the folder; the most memory that one of its programs held, in MB */
 static double
 run(const char *format, ...)
@@ -38,7 +31,7 @@ run(const char *format, ...)
 	vsnprintf(command, sizeof(command), format, ap);
 	va_end(ap);
 	if (pipe(ends) < 0 || (child = fork()) < 0)
-		stop("cannot start a process");
+		bench_stop("cannot start a process");
 	if (child == 0) { /* a process of its own, whose children are these programs alone */
 		const int rc = system(command);
 		const int len = snprintf(text, sizeof(text), "%.6f", bench_peak(RUSAGE_CHILDREN));
@@ -49,7 +42,7 @@ run(const char *format, ...)
 	n = read(ends[0], text, sizeof(text) - 1);
 	close(ends[0]);
 	if (waitpid(child, &status, 0) < 0 || status != 0 || n <= 0)
-		stop(command);
+		bench_stop(command);
 	text[n] = '\0';
 	return atof(text);
 }
@@ -70,7 +63,7 @@ static void
 check(int failed, const struct adds_error *err)
 {
 	if (failed)
-		stop(err->msg);
+		bench_stop(err->msg);
 }
 
 /* an index of n records that names the same few pictures again and again */
@@ -119,7 +112,7 @@ stated(const char *said, const char *behind)
 	const char *at = strstr(said, behind);
 
 	if (!at)
-		stop(behind);
+		bench_stop(behind);
 	return atof(at + strlen(behind));
 }
 
@@ -153,7 +146,7 @@ main(int argc, char **argv)
 	int k;
 
 	if (!getcwd(here, sizeof(here)) || !mkdtemp(folder) || chdir(folder) < 0)
-		stop(folder);
+		bench_stop(folder);
 	snprintf(picture, sizeof(picture), "%s/tests/data/picture/rgb_420.jpg", here);
 	make_pictures(picture);
 	run("mkmodel model && printf 'cat\\ndog\\n' >words.txt && adds-encode-text -m model -o labels.adds words.txt");

@@ -17,10 +17,8 @@ static struct adds_error err;
 static void
 need(int ok)
 {
-	if (ok)
-		return;
-	fprintf(stderr, "metrics: %s\n", *err.msg ? err.msg : "out of memory");
-	exit(1);
+	if (!ok)
+		bench_stop(err.msg);
 }
 
 /* three of a hundred cells are positive, and score higher */

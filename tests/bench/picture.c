@@ -103,10 +103,8 @@ bare(const unsigned char *bytes, unsigned long len)
 static void
 check(int rc, const struct adds_error *err)
 {
-	if (rc == 0)
-		return;
-	fprintf(stderr, "picture: %s\n", err->msg);
-	exit(1);
+	if (rc != 0)
+		bench_stop(err->msg);
 }
 
 static void

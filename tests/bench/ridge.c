@@ -21,10 +21,8 @@ static struct adds_error err;
 static void
 need(int ok)
 {
-	if (ok)
-		return;
-	fprintf(stderr, "ridge: %s\n", *err.msg ? err.msg : "out of memory");
-	exit(1);
+	if (!ok)
+		bench_stop(err.msg);
 }
 
 /* ---- the work ---- */

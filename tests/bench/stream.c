@@ -31,10 +31,8 @@ struct data {
 static void
 check(int failed, const struct adds_error *err)
 {
-	if (!failed)
-		return;
-	fprintf(stderr, "stream: %s\n", err->msg);
-	exit(1);
+	if (failed)
+		bench_stop(err->msg);
 }
 
 static double
