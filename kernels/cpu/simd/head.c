@@ -21,7 +21,7 @@ struct room {
 	float k[HEAD_WIDTH * KEYS]; /* panels of columns: keys */
 	float v[KEYS * HEAD_WIDTH]; /* panels of columns: of the head */
 	float s[QUERIES * KEYS];
-	uint32_t p[QUERIES * WORDS]; /* s as words of two bf16 */
+	uint32_t p[QUERIES * WORDS]; /* e^s as words of two bf16 */
 	float q[QUERIES * HEAD_WIDTH];
 	float y[HEAD_QUERIES * HEAD_WIDTH]; /* sums so far */
 	float most[HEAD_QUERIES], sum[HEAD_QUERIES];
@@ -33,20 +33,36 @@ SIMD_NAME(cpu_head_work)(void)
 	return sizeof(struct room);
 }
 
-/* a panel of words of two bf16, of rows of v two by two; odd: below the last there is none */
+INLINE vu
+widen(const uint16_t *x)
+{
+	vh h;
+
+	memcpy(&h, x, sizeof(h));
+	return __builtin_convertvector(h, vu);
+}
+
+/* a panel of words of two bf16, of rows of v two by two; odd: below the last there are zeros */
 static void
 pair_panel(uint32_t *panel, struct mat v, int64_t rows, int64_t j, int64_t n)
 {
-	uint16_t pair[2][PANEL];
-	int64_t l, i;
+	static const uint16_t zero[PANEL];
+	uint16_t edge[2][PANEL] = { { 0 } };
+	int64_t l;
+	int i;
 
 	for (l = 0; l < rows; l += 2, panel += PANEL) {
-		memset(pair, 0, sizeof(pair));
-		memcpy(pair[0], mat_at(v, l, j), (size_t)n * sizeof(**pair));
-		if (l + 1 < rows)
-			memcpy(pair[1], mat_at(v, l + 1, j), (size_t)n * sizeof(**pair));
-		for (i = 0; i < PANEL; i++)
-			panel[i] = pair[0][i] | (uint32_t)pair[1][i] << 16;
+		const uint16_t *low = mat_at(v, l, j), *high = l + 1 < rows ? mat_at(v, l + 1, j) : zero;
+
+		if (n < PANEL) {
+			low = memcpy(edge[0], low, (size_t)n * sizeof(*low));
+			high = memcpy(edge[1], high, (size_t)n * sizeof(*high));
+		}
+		for (i = 0; i < PANEL; i += VL) {
+			const vu words = widen(low + i) | widen(high + i) << 16;
+
+			memcpy(panel + i, &words, sizeof(words));
+		}
 	}
 }
 
@@ -79,33 +95,50 @@ pack_keys(const struct head *h, struct room *m, int64_t k0, int64_t n)
 		pack_panel(m->v + j * n, mat_at(h->v, k0, j), h->v.t, h->v.ld, 1, n, min_i64(PANEL, hd - j));
 }
 
-/* Query i (number r of its block) has seen the keys before; takes in n more
- * of this block of total, leaving their weights in its row of s. */
+/* e^(scale·s − most) of row r's n keys, zeros for the rest of total, where values looks for them; returns the sum */
+INLINE float
+weights(const struct head *h, struct room *m, int64_t r, float most, int64_t n, int64_t total)
+{
+	float *s = m->s + r * KEYS, sum = 0;
+	uint16_t *p = (uint16_t *)(m->p + r * WORDS);
+
+	if (h->narrow) {
+		if (n > 0)
+			sum = exponentials(1, p, s, h->scale, most, n);
+		memset(p + n, 0, (size_t)(total + total % 2 - n) * sizeof(*p));
+	} else {
+		if (n > 0)
+			sum = exponentials(0, s, s, h->scale, most, n);
+		memset(s + n, 0, (size_t)(total - n) * sizeof(*s));
+	}
+	return sum;
+}
+
+/* Query i (number r of its block) has seen the keys before; takes in n more of this block of total. */
 static void
 soften(const struct head *h, struct room *m, int64_t i, int64_t r, int64_t n, int64_t total, int first)
 {
-	float *s = m->s + r * KEYS, *y = m->y + i * HEAD_WIDTH, most, factor;
+	float *y = m->y + i * HEAD_WIDTH, most, factor;
 
 	if (n <= 0) {
-		memset(s, 0, (size_t)total * sizeof(*s));
+		weights(h, m, r, 0, 0, total);
 		if (first) {
 			m->most[i] = -INFINITY;
 			m->sum[i] = 0;
 		}
 		return;
 	}
-	most = largest(s, h->scale, n);
+	most = largest(m->s + r * KEYS, h->scale, n);
 	if (!first && m->most[i] > most)
 		most = m->most[i];
 	if (first || m->most[i] == -INFINITY)
 		factor = 0;
 	else
 		factor = m->most[i] == most ? 1 : exp_(splat(m->most[i] - most))[0];
-	m->sum[i] = (first ? 0 : m->sum[i] * factor) + exponentials(s, s, h->scale, most, n);
+	m->sum[i] = (first ? 0 : m->sum[i] * factor) + weights(h, m, r, most, n, total);
 	m->most[i] = most;
 	if (!first && factor != 1)
 		multiply(y, y, factor, h->q.cols);
-	memset(s + n, 0, (size_t)(total - n) * sizeof(*s));
 }
 
 /* s: the scores of rows q0 … of q with n keys */
@@ -134,7 +167,7 @@ scores(const struct head *h, struct room *m, int64_t q0, int64_t rows, int64_t n
 		add_tile(m->s + j, KEYS, q, ld, m->k + j * hd, hd, rows, 1, m->k + j * hd);
 }
 
-/* y (+)= s·v, the weights in s rounded to bf16 where the values are */
+/* y (+)= the weights times v */
 static void
 values(const struct head *h, struct room *m, int64_t q0, int64_t rows, int64_t n, int first)
 {
@@ -143,14 +176,7 @@ values(const struct head *h, struct room *m, int64_t q0, int64_t rows, int64_t n
 
 #if VL == 16
 	const int64_t words = (n + 1) / 2;
-	int64_t r;
 
-	for (r = 0; h->narrow && r < rows; r++) {
-		uint32_t *p = m->p + r * WORDS;
-
-		p[words - 1] = 0;
-		store_row(p, DT_BF16, m->s + r * KEYS, n);
-	}
 	for (j = 0; h->narrow && j < h->q.cols; j += PANEL)
 		add_narrow(y + j, HEAD_WIDTH, m->p, WORDS, m->v + j * words, words, rows, first, m->v + j * words);
 #endif

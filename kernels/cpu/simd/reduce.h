@@ -19,41 +19,47 @@ largest(const float *x, float scale, int64_t n)
 		for (l = 0; l < PARTS; l++)
 			m.v[l] = max_(splat(scale) * load(x + i + l * VL), m.v[l]);
 	if (i < n) {
-		float a[LANES];
+		const struct lanes t = lanes_some(x + i, n - i, x[i]);
 
-		for (l = 0; l < LANES; l++)
-			a[l] = l < n - i ? scale * x[i + l] : -INFINITY;
 		for (l = 0; l < PARTS; l++)
-			m.v[l] = max_(load(a + l * VL), m.v[l]);
+			m.v[l] = max_(splat(scale) * t.v[l], m.v[l]);
 	}
 	return lanes_max(&m);
 }
 
-/* y = e^(scale·x − most); returns the sum */
+/* y = e^(scale·x − most), in f32 or (narrow) rounded to bf16, then in whole LANES; returns the sum of what was not rounded */
 INLINE float
-exponentials(float *y, const float *x, float scale, float most, int64_t n)
+exponentials(const int narrow, void *y, const float *x, float scale, float most, int64_t n)
 {
 	struct lanes s = lanes_zero();
+	float e[LANES];
 	int64_t i;
 	int l;
 
 	for (i = 0; i + LANES <= n; i += LANES)
 		for (l = 0; l < PARTS; l++) {
-			const vf e = exp_(splat(scale) * load(x + i + l * VL) - splat(most));
+			const int64_t at = i + l * VL;
+			const vf v = exp_(splat(scale) * load(x + at) - splat(most));
 
-			store(y + i + l * VL, e);
-			s.v[l] += e;
+			if (narrow)
+				store_bf16((uint16_t *)y + at, v);
+			else
+				store((float *)y + at, v);
+			s.v[l] += v;
 		}
 	if (i < n) {
-		float a[LANES];
+		struct lanes t = lanes_some(x + i, n - i, 0);
 
-		for (l = 0; l < LANES; l++)
-			a[l] = l < n - i ? scale * x[i + l] - most : -INFINITY;
+		for (l = 0; l < PARTS; l++)
+			store(e + l * VL, exp_(splat(scale) * t.v[l] - splat(most)));
+		t = lanes_some(e, n - i, 0);
 		for (l = 0; l < PARTS; l++) {
-			store(a + l * VL, exp_(load(a + l * VL)));
-			s.v[l] += load(a + l * VL);
+			if (narrow)
+				store_bf16((uint16_t *)y + i + l * VL, t.v[l]);
+			s.v[l] += t.v[l];
 		}
-		memcpy(y + i, a, (size_t)(n - i) * sizeof(*y));
+		if (!narrow)
+			memcpy((float *)y + i, e, (size_t)(n - i) * sizeof(*e));
 	}
 	return lanes_sum(&s);
 }

@@ -23,11 +23,11 @@ activation_slope(vf x, enum activation a)
 
 	switch (a) {
 	case ACT_RELU:
-		return choose(x > zero, one, zero);
+		return if_less(zero, x, one, zero);
 	case ACT_GELU:
 		e = exp_(x * x * splat(-0.5f));
 		tail = normal_tail(x, e);
-		return fma_(x * splat(0.3989422804f), e, choose(x < zero, tail, one - tail));
+		return fma_(x * splat(0.3989422804f), e, if_less(x, zero, tail, one - tail));
 	case ACT_QUICK_GELU:
 		s = sigmoid_(splat(1.702f) * x);
 		return fma_(splat(1.702f) * x * s, one - s, s);
@@ -72,12 +72,10 @@ SIMD_NAME(cpu_row_dot)(const float *x, const float *z, int64_t n)
 		for (l = 0; l < PARTS; l++)
 			s.v[l] = fma_(load(x + i + l * VL), load(z + i + l * VL), s.v[l]);
 	if (i < n) {
-		float a[LANES] = { 0 }, b[LANES] = { 0 };
+		const struct lanes a = lanes_some(x + i, n - i, 0), b = lanes_some(z + i, n - i, 0);
 
-		memcpy(a, x + i, (size_t)(n - i) * sizeof(*a));
-		memcpy(b, z + i, (size_t)(n - i) * sizeof(*b));
 		for (l = 0; l < PARTS; l++)
-			s.v[l] = fma_(load(a + l * VL), load(b + l * VL), s.v[l]);
+			s.v[l] = fma_(a.v[l], b.v[l], s.v[l]);
 	}
 	return lanes_sum(&s);
 }
@@ -87,7 +85,7 @@ SIMD_NAME(cpu_row_softmax)(float *y, const float *x, float scale, int64_t n)
 {
 	const float most = largest(x, scale, n);
 
-	multiply(y, y, 1 / exponentials(y, x, scale, most, n), n);
+	multiply(y, y, 1 / exponentials(0, y, x, scale, most, n), n);
 }
 
 void

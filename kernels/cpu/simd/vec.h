@@ -82,17 +82,43 @@ fma_(vf a, vf b, vf c)
 #endif
 }
 
-/* m is all ones or all zeros in each lane */
+/* a < b ? yes : no */
 INLINE vf
-choose(vi m, vf yes, vf no)
+if_less(vf a, vf b, vf yes, vf no)
 {
+#if VL == 16
+	return (vf)_mm512_mask_blend_ps(_mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_LT_OQ), (__m512)no, (__m512)yes);
+#else
+	const vi m = a < b;
+
 	return (vf)((m & (vi)yes) | (~m & (vi)no));
+#endif
 }
 
+/* v is NaN ? yes : no */
+INLINE vu
+if_nan(vf v, vu yes, vu no)
+{
+#if VL == 16
+	return (vu)_mm512_mask_blend_epi32(_mm512_cmp_ps_mask((__m512)v, (__m512)v, _CMP_UNORD_Q), (__m512i)no, (__m512i)yes);
+#else
+	const vu m = (vu)(v != v);
+
+	return (m & yes) | (~m & no);
+#endif
+}
+
+/* a > b ? a : b, so that b is what is left where one is NaN */
 INLINE vf
 max_(vf a, vf b)
 {
-	return choose(a > b, a, b);
+#if VL == 16
+	return (vf)_mm512_max_ps((__m512)a, (__m512)b);
+#elif VL == 8
+	return (vf)_mm256_max_ps((__m256)a, (__m256)b);
+#else
+	return if_less(b, a, a, b);
+#endif
 }
 
 INLINE vf
@@ -114,37 +140,62 @@ load_bf16(const uint16_t *p)
 INLINE vu
 bf16_bits(vf v)
 {
-	const vu u = (vu)v, nan = (vu)(v != v);
-	const vu r = (u + 0x7fff + (u >> 16 & 1)) >> 16;
+	const vu u = (vu)v;
 
-	return (nan & (u >> 16 | 0x40)) | (~nan & r);
+	return if_nan(v, u >> 16 | 0x40, (u + 0x7fff + (u >> 16 & 1)) >> 16);
 }
 
 INLINE void
 store_bf16(uint16_t *p, vf v)
 {
+#if VL == 16
+	_mm256_storeu_si256((__m256i *)p, _mm512_cvtepi32_epi16((__m512i)bf16_bits(v)));
+#else
 	const vh h = __builtin_convertvector(bf16_bits(v), vh);
 
 	memcpy(p, &h, sizeof(h));
+#endif
 }
 
 /* the first n (< VL) of p, zeros behind them */
 INLINE vf
 load_some(const float *p, int64_t n)
 {
+#if VL == 16
+	return (vf)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
+#else
 	float t[VL] = { 0 };
 
 	memcpy(t, p, (size_t)n * sizeof(*p));
 	return load(t);
+#endif
 }
 
 INLINE void
 store_some(float *p, vf v, int64_t n)
 {
+#if VL == 16
+	_mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v);
+#else
 	float t[VL];
 
 	store(t, v);
 	memcpy(p, t, (size_t)n * sizeof(*p));
+#endif
+}
+
+/* p·2^n, t being n + 1.5·2^23; NaN where x, which they come from, is */
+INLINE vf
+scaled(vf p, vf t, vf n, vf x)
+{
+#if VL == 16
+	(void)t;
+	(void)x;
+	return (vf)_mm512_scalef_ps((__m512)p, (__m512)n);
+#else
+	(void)n;
+	return (vf)if_nan(x, (vu)x, (vu)p + ((vu)t << 23));
+#endif
 }
 
 /* e^x, within 2 units of the last place; 0 below -87 */
@@ -154,18 +205,15 @@ exp_(vf x)
 	const vf magic = splat(12582912.0f); /* 1.5·2^23: adding it rounds to a whole number */
 	const vf t = fma_(x, splat(1.44269504f), magic), n = t - magic;
 	const vf r = fma_(n, splat(2.12194440e-4f), fma_(n, splat(-0.693359375f), x));
-	vf p = splat(0.0013926250394433737f);
-	vf y;
+	vf p = splat(0.0013926250394433737f), y;
 
 	p = fma_(p, r, splat(0.00836323294788599f));
 	p = fma_(p, r, splat(0.04166655242443085f));
 	p = fma_(p, r, splat(0.16666576266288757f));
 	p = fma_(p, r, splat(0.5f));
 	p = fma_(p * r, r, r);
-	y = (vf)((vu)(p + splat(1)) + ((vu)t << 23));
-	y = choose(x < splat(-87.0f), splat(0), y);
-	y = choose(x > splat(88.72283f), splat(INFINITY), y);
-	return choose(x != x, x, y);
+	y = if_less(x, splat(-87.0f), splat(0), scaled(p + splat(1), t, n, x));
+	return if_less(splat(88.72283f), x, splat(INFINITY), y);
 }
 
 /* 1/(1 + e^-x) */
@@ -198,7 +246,7 @@ gelu_(vf x)
 {
 	const vf tail = x * normal_tail(x, exp_(x * x * splat(-0.5f)));
 
-	return choose(x < splat(0), tail, x - tail);
+	return if_less(x, splat(0), tail, x - tail);
 }
 
 /* ½·(1 + tanh(u)) = σ(2u), u = √(2/π)·(x + 0.044715·x³) */
@@ -213,7 +261,7 @@ activate_(vf x, enum activation a)
 {
 	switch (a) {
 	case ACT_RELU:
-		return choose(x > splat(0), x, splat(0));
+		return if_less(splat(0), x, x, splat(0));
 	case ACT_GELU:
 		return gelu_(x);
 	case ACT_QUICK_GELU:
@@ -242,22 +290,46 @@ lanes_zero(void)
 	return s;
 }
 
+/* the first n (1 … LANES-1) of x, and rest behind them */
+INLINE struct lanes
+lanes_some(const float *x, int64_t n, float rest)
+{
+	struct lanes s;
+	int i;
+
+	for (i = 0; i < PARTS; i++)
+		s.v[i] = splat(rest);
+#if VL == 16
+	s.v[0] = (vf)_mm512_mask_loadu_ps((__m512)s.v[0], (__mmask16)((1u << n) - 1), x);
+#else
+	memcpy(s.v, x, (size_t)n * sizeof(*x));
+#endif
+	return s;
+}
+
+/* halves of lanes that are joined */
+typedef float half8 __attribute__((vector_size(32)));
+typedef float half4 __attribute__((vector_size(16)));
+
 INLINE float
 lanes_sum(const struct lanes *s)
 {
-	float t[LANES];
-	int i, half;
+	half8 a[2];
+	half4 b[2];
 
-	memcpy(t, s->v, sizeof(t));
-	for (half = LANES / 2; half; half /= 2)
-		for (i = 0; i < half; i++)
-			t[i] += t[i + half];
-	return t[0];
+	memcpy(a, s->v, sizeof(a));
+	a[0] += a[1];
+	memcpy(b, a, sizeof(b));
+	b[0] += b[1];
+	return (b[0][0] + b[0][2]) + (b[0][1] + b[0][3]);
 }
 
 INLINE float
 lanes_max(const struct lanes *s)
 {
+#if VL == 16
+	return _mm512_reduce_max_ps((__m512)s->v[0]);
+#else
 	float t[LANES];
 	int i, half;
 
@@ -266,6 +338,7 @@ lanes_max(const struct lanes *s)
 		for (i = 0; i < half; i++)
 			t[i] = t[i] > t[i + half] ? t[i] : t[i + half];
 	return t[0];
+#endif
 }
 
 #endif
