@@ -184,12 +184,13 @@ part_of(const uint32_t *c, const int32_t *off, const float *scale, vf alpha)
 	return (struct part){ __builtin_convertvector((vi)(sum - load_words((const uint32_t *)off)), vf), alpha * load(scale) };
 }
 
+/* old: of R, or (add: 0) nothing */
 INLINE vf
-finish_part(struct part p, const struct epilogue *e, vf bias, vf old)
+finish_part(struct part p, const enum activation act, vf bias, const int add, vf beta, vf old)
 {
-	const vf v = activate_(fma_(p.sum, p.factor, bias), e->act);
+	const vf v = activate_(fma_(p.sum, p.factor, bias), act);
 
-	return e->r.p ? fma_(splat(e->beta), old, v) : v;
+	return add ? fma_(beta, old, v) : v;
 }
 
 /* a row from column j0 on: at the right edge, or of rarer types */
@@ -211,27 +212,56 @@ finish_edge(const uint32_t *c, const struct epilogue *e, int64_t r, int64_t j0, 
 		load_row(old, mat_at(e->r, r, j0), e->r.t, n);
 	for (j = 0; j < PANEL; j += VL)
 		store(y + j, finish_part(part_of(c + j, e->off ? off + j : NULL, scale + j, alpha),
-		                         e, load(bias + j), load(old + j)));
+		                         e->act, load(bias + j), e->r.p != NULL, splat(e->beta), load(old + j)));
 	store_row(mat_at(e->y, r, j0), e->y.t, y, n);
 }
 
-/* a panel's width of a row; R in f32, Y too or (narrow) in bf16 */
+/* row r as far as whole panels go; R in f32, Y too or (narrow) in bf16 */
 INLINE void
-finish_panel(const int narrow, const uint32_t *c, const struct epilogue *e, int64_t r, int64_t j, vf alpha)
+finish_panels(const int narrow, const enum activation act, const uint32_t *c, int64_t step, const struct epilogue *e, int64_t r,
+              vf alpha)
 {
-	const float *old = e->r.p ? mat_at(e->r, r, j) : NULL;
-	void *y = mat_at(e->y, r, j);
-	int i;
+	const float *bias = e->bias, *scale = e->scale, *old = e->r.p ? mat_at(e->r, r, 0) : NULL;
+	const int32_t *off = e->off;
+	const int64_t n = e->y.cols;
+	const vf beta = splat(e->beta);
+	void *y = mat_at(e->y, r, 0);
+	int64_t j, at;
 
+	for (j = 0; j + PANEL <= n; j += PANEL, c += step)
 #pragma GCC unroll 2
-	for (i = 0; i < PANEL; i += VL) {
-		const struct part p = part_of(c + i, e->off ? e->off + j + i : NULL, e->off ? e->scale + j + i : NULL, alpha);
-		const vf v = finish_part(p, e, e->bias ? load(e->bias + j + i) : splat(0), old ? load(old + i) : splat(0));
+		for (at = j; at < j + PANEL; at += VL) {
+			const struct part p = part_of(c + at - j, off ? off + at : NULL, off ? scale + at : NULL, alpha);
+			const vf v = finish_part(p, act, bias ? load(bias + at) : splat(0), old != NULL, beta,
+			                         old ? load(old + at) : splat(0));
 
-		if (narrow)
-			store_bf16((uint16_t *)y + i, v);
-		else
-			store((float *)y + i, v);
+			if (narrow)
+				store_bf16((uint16_t *)y + at, v);
+			else
+				store((float *)y + at, v);
+		}
+}
+
+/* the same, compiled for each activation */
+INLINE void
+finish_row(const int narrow, const uint32_t *c, int64_t step, const struct epilogue *e, int64_t r, vf alpha)
+{
+	switch (e->act) {
+	case ACT_NONE:
+		finish_panels(narrow, ACT_NONE, c, step, e, r, alpha);
+		break;
+	case ACT_RELU:
+		finish_panels(narrow, ACT_RELU, c, step, e, r, alpha);
+		break;
+	case ACT_GELU:
+		finish_panels(narrow, ACT_GELU, c, step, e, r, alpha);
+		break;
+	case ACT_QUICK_GELU:
+		finish_panels(narrow, ACT_QUICK_GELU, c, step, e, r, alpha);
+		break;
+	case ACT_GELU_TANH:
+		finish_panels(narrow, ACT_GELU_TANH, c, step, e, r, alpha);
+		break;
 	}
 }
 
@@ -240,19 +270,18 @@ void
 SIMD_NAME(cpu_finish)(const void *c, int64_t step, const struct epilogue *e)
 {
 	const int common = (e->y.t == DT_F32 || e->y.t == DT_BF16) && (!e->r.p || e->r.t == DT_F32);
+	const int64_t whole = common ? e->y.cols / PANEL : 0;
 	const uint32_t *at = c;
-	int64_t r, j, p;
+	int64_t r, j;
 
 	for (r = 0; r < e->y.rows; r++, at += PANEL) {
 		const vf alpha = splat(e->off ? e->row[r] : e->alpha);
 
-		for (j = 0, p = 0; j < e->y.cols; j += PANEL, p += step) {
-			if (!common || j + PANEL > e->y.cols)
-				finish_edge(at + p, e, r, j, alpha);
-			else if (e->y.t == DT_BF16)
-				finish_panel(1, at + p, e, r, j, alpha);
-			else
-				finish_panel(0, at + p, e, r, j, alpha);
-		}
+		if (whole && e->y.t == DT_BF16)
+			finish_row(1, at, step, e, r, alpha);
+		else if (whole)
+			finish_row(0, at, step, e, r, alpha);
+		for (j = whole; j * PANEL < e->y.cols; j++)
+			finish_edge(at + j * step, e, r, j * PANEL, alpha);
 	}
 }
