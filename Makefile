@@ -79,7 +79,7 @@ SIMD = base $(if $(X86),avx2 avx512)
 # whatever CFLAGS say of the machine
 SIMD_FLAGS_base = $(if $(X86),-mno-avx2 -mno-avx512f)
 SIMD_FLAGS_avx2 = -mavx2 -mfma -mf16c -mno-avx512f
-SIMD_FLAGS_avx512 = -mavx512f -mavx512dq -mavx512vl -mavx512bw -mavx2 -mfma -mf16c -mprefer-vector-width=512
+SIMD_FLAGS_avx512 = -mavx512f -mavx512dq -mavx512vl -mavx512bw -mavx2 -mfma -mf16c -mprefer-vector-width=512 -mno-avx512bf16
 $(BUILD)/kernels/cpu/simd/bf16.avx512.o: SIMD_MORE = -mavx512bf16
 $(BUILD)/kernels/cpu/simd/int8.avx512.o: SIMD_MORE = -mavx512vnni
 SIMD_OBJ = $(foreach s,$(SIMD),$(SIMD_SRC:%.c=$(BUILD)/%.$(s).o))

@@ -11,7 +11,7 @@
 #include "../kernels.h"
 
 enum {
-	HEAD_QUERIES = 256, /* queries that one call of head takes */
+	HEAD_QUERIES = 264, /* queries that one call of head takes */
 	HEAD_WIDTH = 128,   /* of a head at most */
 };
 

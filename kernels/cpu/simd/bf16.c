@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * bf16.c - inner loops of products of bf16: a word is two of them, sums are f32 */
+ * bf16.c - inner loops of products of bf16, a word of two of them, sums in f32; and what wants the same instructions */
+#include "reduce.h"
 #include "simd.h"
 
 #ifdef __AVX512BF16__
@@ -27,5 +28,11 @@ SIMD_NAME(cpu_tile_packed_bf16)(void *c, int64_t ldc, const void *a, const void 
                                 const void *soon)
 {
 	tiles(1, c, ldc, a, 0, panel, k, rows, first, soon);
+}
+
+float
+SIMD_NAME(cpu_exponentials_bf16)(uint16_t *y, const float *x, float scale, float most, int64_t n)
+{
+	return exponentials_of(1, y, x, scale, most, n);
 }
 #endif

@@ -103,12 +103,14 @@ weights(const struct head *h, struct room *m, int64_t r, float most, int64_t n, 
 	uint16_t *p = (uint16_t *)(m->p + r * WORDS);
 
 	if (h->narrow) {
+#if VL == 16
 		if (n > 0)
-			sum = exponentials(1, p, s, h->scale, most, n);
+			sum = SIMD_NAME(cpu_exponentials_bf16)(p, s, h->scale, most, n);
+#endif
 		memset(p + n, 0, (size_t)(total + total % 2 - n) * sizeof(*p));
 	} else {
 		if (n > 0)
-			sum = exponentials(0, s, s, h->scale, most, n);
+			sum = exponentials(s, s, h->scale, most, n);
 		memset(s + n, 0, (size_t)(total - n) * sizeof(*s));
 	}
 	return sum;

@@ -27,28 +27,43 @@ add(vi s, vu b, vu x)
 
 typedef uint8_t v8 __attribute__((vector_size(VL)));
 
-/* the largest; NaN where one is not finite */
+INLINE vi
+max_whole(vi a, vi b)
+{
+#if VL == 16
+	return (vi)_mm512_max_epi32((__m512i)a, (__m512i)b);
+#elif VL == 8
+	return (vi)_mm256_max_epi32((__m256i)a, (__m256i)b);
+#else
+	const vi m = a > b;
+
+	return (m & a) | (~m & b);
+#endif
+}
+
+/* The largest; NaN where one is not finite. Bits of magnitudes lie in the order of what they mean, those of infinity
+ * and NaN above all others. */
 static float
 magnitude(const float *x, int64_t n)
 {
-	struct lanes m = lanes_zero(), zero = lanes_zero();
+	vi m[4] = { { 0 } };
+	int32_t most = 0, t[VL];
+	float y;
 	int64_t i;
 	int l;
 
-	for (i = 0; i + LANES <= n; i += LANES)
-		for (l = 0; l < PARTS; l++) {
-			const vf v = load(x + i + l * VL);
-
-			m.v[l] = max_(abs_(v), m.v[l]);
-			zero.v[l] += v * splat(0);
-		}
-	for (; i < n; i += VL) {
-		const vf v = load_some(x + i, min_i64(VL, n - i));
-
-		m.v[0] = max_(abs_(v), m.v[0]);
-		zero.v[0] += v * splat(0);
-	}
-	return lanes_max(&m) + lanes_sum(&zero);
+	for (i = 0; i + 4 * VL <= n; i += 4 * VL)
+#pragma GCC unroll 4
+		for (l = 0; l < 4; l++)
+			m[l] = max_whole((vi)abs_(load(x + i + l * VL)), m[l]);
+	for (; i < n; i += VL)
+		m[0] = max_whole((vi)abs_(i + VL <= n ? load(x + i) : load_some(x + i, n - i)), m[0]);
+	m[0] = max_whole(max_whole(m[0], m[1]), max_whole(m[2], m[3]));
+	memcpy(t, m, sizeof(t));
+	for (l = 0; l < VL; l++)
+		most = t[l] > most ? t[l] : most;
+	memcpy(&y, &most, sizeof(y));
+	return isfinite(y) ? y : NAN;
 }
 
 /* whole numbers in the low bytes of x·factor + 1.5·2^23 + 128: adding so much rounds */

@@ -29,7 +29,7 @@ largest(const float *x, float scale, int64_t n)
 
 /* y = e^(scale·x − most), in f32 or (narrow) rounded to bf16, then in whole LANES; returns the sum of what was not rounded */
 INLINE float
-exponentials(const int narrow, void *y, const float *x, float scale, float most, int64_t n)
+exponentials_of(const int narrow, void *y, const float *x, float scale, float most, int64_t n)
 {
 	struct lanes s = lanes_zero();
 	float e[LANES];
@@ -62,6 +62,12 @@ exponentials(const int narrow, void *y, const float *x, float scale, float most,
 			memcpy((float *)y + i, e, (size_t)(n - i) * sizeof(*e));
 	}
 	return lanes_sum(&s);
+}
+
+INLINE float
+exponentials(float *y, const float *x, float scale, float most, int64_t n)
+{
+	return exponentials_of(0, y, x, scale, most, n);
 }
 
 INLINE void

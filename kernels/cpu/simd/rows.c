@@ -85,7 +85,7 @@ SIMD_NAME(cpu_row_softmax)(float *y, const float *x, float scale, int64_t n)
 {
 	const float most = largest(x, scale, n);
 
-	multiply(y, y, 1 / exponentials(0, y, x, scale, most, n), n);
+	multiply(y, y, 1 / exponentials(y, x, scale, most, n), n);
 }
 
 void

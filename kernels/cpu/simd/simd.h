@@ -45,6 +45,8 @@ void SIMD_NAME(cpu_store)(void *y, enum dtype t, const float *x, int64_t n);
 void SIMD_NAME(cpu_pair)(uint32_t *y, const float *x, const float *z, int64_t n);
 
 float SIMD_NAME(cpu_row_quantise)(uint8_t *y, const float *x, int64_t n);
+/* y = e^(scale·x − most) in bf16, n rounded up to LANES; returns the sum of the n */
+float SIMD_NAME(cpu_exponentials_bf16)(uint16_t *y, const float *x, float scale, float most, int64_t n);
 size_t SIMD_NAME(cpu_head_work)(void);
 size_t SIMD_NAME(cpu_head_backward_work)(void);
 void SIMD_NAME(cpu_head)(const struct head *h, void *work);

@@ -148,7 +148,9 @@ bf16_bits(vf v)
 INLINE void
 store_bf16(uint16_t *p, vf v)
 {
-#if VL == 16
+#ifdef __AVX512BF16__ /* what is too small for a normal number becomes 0 */
+	_mm256_storeu_si256((__m256i *)p, (__m256i)_mm512_cvtneps_pbh((__m512)v));
+#elif VL == 16
 	_mm256_storeu_si256((__m256i *)p, _mm512_cvtepi32_epi16((__m512i)bf16_bits(v)));
 #else
 	const vh h = __builtin_convertvector(bf16_bits(v), vh);
