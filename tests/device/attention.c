@@ -6,6 +6,7 @@ struct shape {
 	int heads, hd, causal, n;
 	enum dtype t;
 	int64_t q[4], k[4]; /* rows of each segment */
+	int even;           /* rows an even number apart: bf16 is read two by two then */
 };
 
 struct whole {
@@ -110,8 +111,9 @@ attention_case(const struct shape *s, int gradients)
 	struct mat mq, mk, mv, my;
 	void *lse;
 
-	begin("attention", "%lld x %lld, %d heads of %d, causal %d, type %d, %d segments", (long long)rq, (long long)rk, s->heads,
-	      s->hd, s->causal, (int)s->t, s->n);
+	begin("attention", "%lld x %lld, %d heads of %d, causal %d, type %d, %d segments%s", (long long)rq, (long long)rk,
+	      s->heads, s->hd, s->causal, (int)s->t, s->n, s->even ? ", even rows" : "");
+	row_pad += s->even;
 	w.scale = (double)(float)(1 / sqrt((double)s->hd));
 	q = uniform(rq * width, -3, 3);
 	k = uniform(rk * width, -3, 3);
@@ -138,20 +140,27 @@ attention_case(const struct shape *s, int gradients)
 	end();
 }
 
+/* bf16, rows an odd and an even number apart */
+static void
+narrow_case(struct shape s)
+{
+	s.t = DT_BF16;
+	for (s.even = 0; s.even < 2; s.even++)
+		attention_case(&s, 0);
+}
+
 static void
 widths(void)
 {
 	static const int list[] = { 1, 8, 31, 32, 40, 64, 72, 80, 96, 104, 128 };
-	struct shape s = { 2, 0, 0, 2, DT_F32, { 9, 33 }, { 35, 7 } };
+	struct shape s = { 2, 0, 0, 2, DT_F32, { 9, 33 }, { 35, 7 }, 0 };
 	size_t i;
 
 	for (i = 0; i < sizeof(list) / sizeof(*list); i++) {
 		s.hd = list[i];
 		s.causal = (int)i & 1;
-		s.t = DT_F32;
 		attention_case(&s, 1);
-		s.t = DT_BF16;
-		attention_case(&s, 0);
+		narrow_case(s);
 	}
 }
 
@@ -163,34 +172,31 @@ lengths(void)
 	for (i = 0; i < SIZES; i++)
 		for (j = 1; j < SIZES; j++)
 			for (causal = 0; causal < 2; causal++) {
-				struct shape s = { 1, 64, causal, 1, DT_F32, { size_list[i] }, { size_list[j] } };
+				struct shape s = { 1, 64, causal, 1, DT_F32, { size_list[i] }, { size_list[j] }, 0 };
 
 				if (size_list[i] * size_list[j] > 33 * 1000)
 					continue;
 				attention_case(&s, size_list[i] * size_list[j] <= 2000);
-				s.t = DT_BF16;
-				attention_case(&s, 0);
+				narrow_case(s);
 			}
 }
 
 static void
 ragged(void)
 {
-	struct shape s = { 3, 24, 0, 4, DT_F32, { 5, 0, 70, 1 }, { 130, 4, 65, 1 } };
+	struct shape s = { 3, 24, 0, 4, DT_F32, { 5, 0, 70, 1 }, { 130, 4, 65, 1 }, 0 };
 
 	attention_case(&s, 1);
 	s.causal = 1;
 	attention_case(&s, 1);
-	s = (struct shape){ 12, 64, 0, 3, DT_F32, { 50, 50, 50 }, { 50, 50, 50 } };
+	s = (struct shape){ 12, 64, 0, 3, DT_F32, { 50, 50, 50 }, { 50, 50, 50 }, 0 };
 	attention_case(&s, 0);
-	s = (struct shape){ 8, 64, 1, 4, DT_F32, { 7, 12, 9, 77 }, { 7, 12, 9, 77 } };
+	s = (struct shape){ 8, 64, 1, 4, DT_F32, { 7, 12, 9, 77 }, { 7, 12, 9, 77 }, 0 };
 	attention_case(&s, 0);
-	s.t = DT_BF16;
-	attention_case(&s, 0);
-	s = (struct shape){ 3, 80, 0, 4, DT_BF16, { 5, 0, 70, 1 }, { 130, 4, 65, 1 } };
-	attention_case(&s, 0);
-	s = (struct shape){ 2, 128, 0, 2, DT_BF16, { 257, 16 }, { 257, 64 } };
-	attention_case(&s, 0);
+	narrow_case(s);
+	narrow_case((struct shape){ 3, 80, 0, 4, DT_BF16, { 5, 0, 70, 1 }, { 130, 4, 65, 1 }, 0 });
+	narrow_case((struct shape){ 2, 128, 0, 2, DT_BF16, { 257, 16 }, { 257, 64 }, 0 });
+	narrow_case((struct shape){ 2, 64, 1, 2, DT_BF16, { 400, 265 }, { 400, 265 }, 0 });
 }
 
 /* scores far apart: the running maximum has to be taken off */

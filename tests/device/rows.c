@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * rows.c - LayerNorm, softmax, unit length, rows by number */
+#include <float.h>
+
 #include "suite.h"
 
 /* ---- LayerNorm ---- */
@@ -231,6 +233,28 @@ softmax_masked(void)
 	my = blank(1, 3, DT_F32);
 	done(dev->ops->softmax(dev, my, mx, 1, &fault));
 	near_("y", down(my), want, 3, 1e-6, 0);
+	end();
+}
+
+/* e^x at the ends of f32; below -87 zero will do */
+static void
+exp_edges(void)
+{
+	static const float edge[] = { INFINITY, -INFINITY, NAN, 88.72f, 88.73f, 1e30f, -1e30f, -86.9f, -87.1f, 0, -0.0f, 1 };
+	enum { N = 37, EDGES = sizeof(edge) / sizeof(*edge) };
+	float x[N];
+	double want[N];
+	struct mat y;
+	int i;
+
+	begin("exp_affine", "at the ends of f32");
+	for (i = 0; i < N; i++) {
+		x[i] = edge[i % EDGES];
+		want[i] = exp((double)x[i]) > (double)FLT_MAX ? INFINITY : exp((double)x[i]);
+	}
+	y = blank(1, N, DT_F32);
+	done(dev->ops->exp_affine(dev, y, up(x, 1, N, DT_F32), 1, 0, &fault));
+	near_("y", down(y), want, N, 1e-5, 2e-38);
 	end();
 }
 
@@ -469,4 +493,5 @@ test_rows(void)
 	gather_integers();
 	topk_case(3, 1000, 1000);
 	softmax_masked();
+	exp_edges();
 }

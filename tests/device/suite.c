@@ -8,7 +8,7 @@
 
 enum {
 	GUARD = 256, /* bytes in front and behind */
-	PAD = 3,     /* elements between the rows of a matrix */
+	PAD = 3,     /* elements between the rows of a matrix, unless a case says otherwise */
 	MOST = 256,  /* buffers of one case */
 };
 
@@ -22,6 +22,7 @@ struct buffer {
 
 struct backend *dev;
 struct adds_error fault;
+int64_t row_pad;
 const int64_t size_list[SIZES] = { 0, 1, 31, 32, 33, 1000 };
 
 static struct buffer buffers[MOST];
@@ -65,6 +66,7 @@ begin(const char *operation, const char *fmt, ...)
 	snprintf(title, sizeof(title), "%s %s %s", dev->ops->name, operation, shape);
 	complaint[0] = '\0';
 	draws = 0;
+	row_pad = PAD;
 }
 
 void
@@ -215,10 +217,10 @@ element(const struct buffer *b, unsigned char *image, int64_t r, int64_t c)
 static struct buffer *
 matrix_new(int64_t rows, int64_t cols, enum dtype t)
 {
-	struct buffer *b = buffer_new((size_t)(rows * (cols + PAD)) * dtype_size(t));
+	struct buffer *b = buffer_new((size_t)(rows * (cols + row_pad)) * dtype_size(t));
 
 	b->m = mat_of((char *)b->device + GUARD, t, rows, cols);
-	b->m.ld = cols + PAD;
+	b->m.ld = cols + row_pad;
 	return b;
 }
 

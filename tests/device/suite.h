@@ -20,6 +20,7 @@
 
 extern struct backend *dev; /* the backend under test */
 extern struct adds_error fault;
+extern int64_t row_pad; /* elements between the rows of matrices from now on; begin makes it 3, so that few rows are aligned */
 
 /* the sizes that every operation is tried with */
 #define SIZES 6

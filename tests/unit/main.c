@@ -13,6 +13,12 @@
 #include "suites.h"
 #undef SUITE
 
+double
+worse(double a, double b)
+{
+	return isnan(a) || b <= a ? a : b;
+}
+
 void
 check_close(const char *what, const float *got, const float *want, size_t n, double rtol, double atol)
 {
@@ -23,9 +29,8 @@ check_close(const char *what, const float *got, const float *want, size_t n, dou
 		const double d = fabs((double)got[i] - (double)want[i]);
 		const double excess = d - (atol + rtol * fabs((double)want[i]));
 
-		if (d > most)
-			most = d;
-		if (!(excess <= worst)) {
+		most = worse(most, d);
+		if (!isnan(worst) && !(excess <= worst)) {
 			worst = excess;
 			at = i;
 		}

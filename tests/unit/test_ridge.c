@@ -134,7 +134,7 @@ same_array(const char *name, const char *what, const float *got, const double *w
 
 	for (i = 0; i < n; i++) {
 		largest = fmax(largest, fabs(want[i]));
-		worst = fmax(worst, fabs((double)got[i] - want[i]));
+		worst = worse(worst, fabs((double)got[i] - want[i]));
 	}
 	if (getenv("UNIT_VERBOSE"))
 		printf("# %s: %s %.2g\n", name, what, worst / largest);

@@ -237,7 +237,7 @@ same_cells(const struct adds_message *g, const char *name, const char *largest, 
 	int64_t i;
 
 	for (i = 0; i < t->shape[0]; i++)
-		worst = fmax(worst, fabs((double)got[cells[i]] - want[i]));
+		worst = worse(worst, fabs((double)got[cells[i]] - want[i]));
 	if (getenv("UNIT_VERBOSE"))
 		printf("# %s: %.2g of the largest, %lld cells\n", name, worst / most, (long long)t->shape[0]);
 	ck_assert_msg(worst <= 1e-5 * most, "%s off by %.3g of %.3g", name, worst, most);

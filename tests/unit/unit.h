@@ -11,6 +11,9 @@
  * element with both values; prints the worst error at CK_VERBOSE. */
 void check_close(const char *what, const float *got, const float *want, size_t n, double rtol, double atol);
 
+/* the larger of two errors: NaN where one is, which fmax would forget */
+double worse(double a, double b);
+
 /* Path of a file below the shared data folder ($ADDS_DATA, else ../shared/data beside the tree), static buffer; NULL and a line
  * "# SKIP what" when it is not there: the test then returns. */
 const char *shared_data(const char *path, const char *what);
