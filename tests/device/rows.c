@@ -241,7 +241,8 @@ static void
 exp_edges(void)
 {
 	static const float edge[] = { INFINITY, -INFINITY, NAN, 88.72f, 88.73f, 1e30f, -1e30f, -86.9f, -87.1f, 0, -0.0f, 1 };
-	enum { N = 37, EDGES = sizeof(edge) / sizeof(*edge) };
+	enum { N = 37,
+	       EDGES = sizeof(edge) / sizeof(*edge) };
 	float x[N];
 	double want[N];
 	struct mat y;
