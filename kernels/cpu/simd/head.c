@@ -33,15 +33,6 @@ SIMD_NAME(cpu_head_work)(void)
 	return sizeof(struct room);
 }
 
-INLINE vu
-widen(const uint16_t *x)
-{
-	vh h;
-
-	memcpy(&h, x, sizeof(h));
-	return __builtin_convertvector(h, vu);
-}
-
 /* a panel of words of two bf16, of rows of v two by two; odd: below the last there are zeros */
 static void
 pair_panel(uint32_t *panel, struct mat v, int64_t rows, int64_t j, int64_t n)
@@ -104,13 +95,11 @@ weights(const struct head *h, struct room *m, int64_t r, float most, int64_t n, 
 
 	if (h->narrow) {
 #if VL == 16
-		if (n > 0)
-			sum = SIMD_NAME(cpu_exponentials_bf16)(p, s, h->scale, most, n);
+		sum = SIMD_NAME(cpu_exponentials_bf16)(p, s, h->scale, most, n);
 #endif
 		memset(p + n, 0, (size_t)(total + total % 2 - n) * sizeof(*p));
 	} else {
-		if (n > 0)
-			sum = exponentials(s, s, h->scale, most, n);
+		sum = exponentials(s, s, h->scale, most, n);
 		memset(s + n, 0, (size_t)(total - n) * sizeof(*s));
 	}
 	return sum;

@@ -127,13 +127,20 @@ abs_(vf a)
 	return (vf)((vi)a & 0x7fffffff);
 }
 
-INLINE vf
-load_bf16(const uint16_t *p)
+/* numbers of 16 bits as words */
+INLINE vu
+widen(const uint16_t *p)
 {
 	vh h;
 
 	memcpy(&h, p, sizeof(h));
-	return (vf)(__builtin_convertvector(h, vu) << 16);
+	return __builtin_convertvector(h, vu);
+}
+
+INLINE vf
+load_bf16(const uint16_t *p)
+{
+	return (vf)(widen(p) << 16);
 }
 
 /* as f32_to_bf16 */
