@@ -151,17 +151,17 @@ folder_of(const char *path)
 }
 
 static void
-tokenize(struct adds_prompts *p, const char *path, int vocabulary, int context)
+tokenize(struct adds_prompts *p, const char *path, const struct adds_clip_config *c)
 {
 	struct adds_error err;
 	char *folder = path ? folder_of(path) : NULL;
-	struct adds_tokenizer *t = adds_tokenizer_open(folder, vocabulary, (enum adds_specials)specials, &err);
+	struct adds_tokenizer *t = adds_clip_tokenizer(c, folder, (enum adds_specials)specials, &err);
 
-	if (!t || adds_prompts_tokenize(p, t, context, &err) < 0)
+	if (!t || adds_prompts_tokenize(p, t, c->C, &err) < 0)
 		die("%s", err.msg);
 	if (p->truncated)
 		warn("%zu of %zu prompts are longer than %d tokens and were cut; the first is '%.100s'",
-		     p->truncated, p->n, context, p->text[p->first_truncated]);
+		     p->truncated, p->n, c->C, p->text[p->first_truncated]);
 	adds_tokenizer_free(t);
 	free(folder);
 }
@@ -345,17 +345,27 @@ write_label(struct job *j, size_t i)
 	adds_message_free(m);
 }
 
+static void
+probe(struct adds_clip_config *c)
+{
+	const struct adds_clip_options o = clip_options();
+	struct adds_error err;
+
+	if (adds_clip_probe(c, model, &o, &err) < 0)
+		die("%s", err.msg);
+	if (c->sentencepiece && cmd_given("specials"))
+		usage("--specials has no effect with '%s': no text has special tokens of a SentencePiece model in it", model);
+}
+
 /* all that can be wrong before the labels are read */
 static void
 prepare(struct job *j)
 {
-	const struct adds_clip_options o = clip_options();
 	const struct adds_writer_options w = { .level = (int)level };
 	struct adds_error err;
 	char why[256] = "";
 
-	if (adds_clip_probe(&j->config, model, &o, &err) < 0)
-		die("%s", err.msg);
+	probe(&j->config);
 	if (!(j->backend = backend_open(device, (int)threads, why, sizeof(why), &err)))
 		die("%s", err.msg);
 	say("%s%s%s", j->backend->device, *why ? ": " : "", why);
@@ -373,7 +383,7 @@ encode(struct job *j)
 	size_t i;
 
 	prompts_of(&j->prompts, j->labels);
-	tokenize(&j->prompts, model, j->config.V, j->config.C);
+	tokenize(&j->prompts, model, &j->config);
 	find_fresh(j);
 	write_header(j);
 	for (i = 0; i < j->prompts.labels; i++)
@@ -401,15 +411,13 @@ release(struct job *j)
 static void
 show(const struct adds_labels *l)
 {
-	const struct adds_clip_options o = clip_options();
 	struct adds_clip_config c = { .V = CLIP_VOCABULARY, .C = CLIP_CONTEXT };
 	struct adds_prompts p;
-	struct adds_error err;
 
-	if (model && adds_clip_probe(&c, model, &o, &err) < 0)
-		die("%s", err.msg);
+	if (model)
+		probe(&c);
 	prompts_of(&p, l);
-	tokenize(&p, model, c.V, c.C);
+	tokenize(&p, model, &c);
 	print_tokens(&p);
 	adds_prompts_release(&p);
 }

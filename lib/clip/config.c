@@ -181,7 +181,8 @@ openclip_text(struct adds_clip_json *j, const cJSON *t, int quick, const char *n
 		refuse(&j->text, "its text has a class token of its own ('text_cfg.embed_cls')");
 	if (text_field(t, "hf_model_name"))
 		refuse(&j->text, "its text tower is not CLIP's ('text_cfg.hf_model_name')");
-	if (tokenizer && !strstr(tokenizer, "clip-vit"))
+	j->sentencepiece = tokenizer && strstr(tokenizer, "SigLIP");
+	if (tokenizer && !j->sentencepiece && !strstr(tokenizer, "clip-vit"))
 		snprintf(j->tokenizer, sizeof(j->tokenizer), "the tokenizer '%.100s'", tokenizer);
 	return rc;
 }
@@ -302,8 +303,7 @@ adds_clip_json_hf(struct adds_clip_json *j, const cJSON *json, const char *name,
 	j->pad = 1;
 	j->causal = !siglip;
 	j->last = siglip;
-	if (siglip)
-		snprintf(j->tokenizer, sizeof(j->tokenizer), "a SentencePiece tokenizer (it is a SigLIP)");
+	j->sentencepiece = siglip;
 	if ((rc = adds_json_int(&j->pad, text, "pad_token_id", 0, 1 << 24, name, err)) < 0)
 		return rc;
 	if (!siglip && (rc = adds_json_int(&j->eos, text, "eos_token_id", 0, 1 << 24, name, err)) < 0)

@@ -46,6 +46,7 @@ struct adds_clip_json {
 	enum adds_fit fit;
 	int fit_given;
 	enum adds_filter filter;
+	int sentencepiece;   /* 1: texts are cut by a SentencePiece model (SigLIP) */
 	char tokenizer[160]; /* why its text cannot be tokenised, or "" */
 };
 

@@ -186,7 +186,7 @@ static int
 tokenize(struct adds_prompts *p, const struct adds_clip *m, enum adds_specials specials, struct adds_error *err)
 {
 	const struct adds_clip_config *c = adds_clip_config(m);
-	struct adds_tokenizer *t = adds_tokenizer_open(adds_clip_folder(m), c->V, specials, err);
+	struct adds_tokenizer *t = adds_clip_tokenizer(c, adds_clip_folder(m), specials, err);
 	int rc;
 
 	if (!t)

@@ -122,6 +122,13 @@ reserve_ids(struct adds_prompts *p, size_t *cap, size_t n)
 	return 0;
 }
 
+struct adds_tokenizer *
+adds_clip_tokenizer(const struct adds_clip_config *c, const char *folder, enum adds_specials specials, struct adds_error *err)
+{
+	return c->sentencepiece ? adds_tokenizer_open_sentencepiece(folder, c->V, err)
+	                        : adds_tokenizer_open(folder, c->V, specials, err);
+}
+
 int
 adds_prompts_tokenize(struct adds_prompts *p, const struct adds_tokenizer *t, int context, struct adds_error *err)
 {

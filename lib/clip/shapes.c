@@ -387,6 +387,11 @@ configure_text(struct adds_clip *m, const struct adds_clip_options *o, struct ad
 		return rc;
 	c->text_act = t->act;
 	c->text_eps = t->eps;
+	if (!m->json.known && c->siglip) { /* the picture tower tells */
+		m->json.causal = 0;
+		m->json.last = m->json.sentencepiece = 1;
+	}
+	c->sentencepiece = m->json.sentencepiece;
 	return 0;
 }
 

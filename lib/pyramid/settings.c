@@ -44,7 +44,7 @@ adds_settings_bytes(const struct adds_settings *s)
 int
 adds_settings_check(const struct adds_settings *s, struct adds_error *err)
 {
-	if (s->pool > s->clip.g)
+	if (s->tokens != ADDS_TOKENS_CLS && s->pool > s->clip.g)
 		return adds_fail(err, ADDS_EARG,
 		                 "windows of %d x %d patches, but a tile has %d x %d", s->pool,
 		                 s->pool, s->clip.g, s->clip.g);

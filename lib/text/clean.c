@@ -237,12 +237,23 @@ collapse(struct adds_codepoints *out, const struct adds_codepoints *in)
 	}
 }
 
-int
-adds_text_clean_codepoints(struct adds_codepoints *t, const char *text, size_t len, struct adds_error *err)
+/* '_' is a space, ASCII's other punctuation is nothing (big_vision's canonicalize_text) */
+static void
+drop_punctuation(struct adds_codepoints *out, const struct adds_codepoints *in)
 {
-	static step *const steps[] = { fix_text, adds_unescape_html, adds_unescape_html, collapse, adds_lowercase };
-	struct adds_codepoints spare = { 0 };
 	size_t i;
+
+	for (i = 0; i < in->n; i++)
+		if (in->c[i] == '_')
+			adds_codepoints_push(out, ' ');
+		else if (in->c[i] <= 0 || in->c[i] > 0x7f || !strchr("!\"#$%&'()*+,-./:;<=>?@[\\]^`{|}~", in->c[i]))
+			adds_codepoints_push(out, in->c[i]);
+}
+
+static int
+clean(struct adds_codepoints *t, step *const *steps, const char *text, size_t len, struct adds_error *err)
+{
+	struct adds_codepoints spare = { 0 };
 	int rc;
 
 	t->n = 0;
@@ -250,10 +261,27 @@ adds_text_clean_codepoints(struct adds_codepoints *t, const char *text, size_t l
 		return adds_fail(err, ADDS_ELIMIT, "a text of %zu bytes, the limit is %d", len, ADDS_TEXT_MAX);
 	if ((rc = adds_codepoints_decode(t, text, len, err)) < 0)
 		return rc;
-	for (i = 0; i < sizeof(steps) / sizeof(*steps); i++)
-		apply(t, &spare, steps[i]);
+	for (; *steps; steps++)
+		apply(t, &spare, *steps);
 	adds_codepoints_release(&spare);
 	return t->failed ? adds_fail(err, ADDS_ENOMEM, "out of memory") : 0;
+}
+
+int
+adds_text_clean_codepoints(struct adds_codepoints *t, const char *text, size_t len, struct adds_error *err)
+{
+	static step *const steps[] = { fix_text, adds_unescape_html, adds_unescape_html, collapse, adds_lowercase, NULL };
+
+	return clean(t, steps, text, len, err);
+}
+
+int
+adds_text_canonical_codepoints(struct adds_codepoints *t, const char *text, size_t len, struct adds_error *err)
+{
+	static step *const steps[] = { fix_text, adds_unescape_html, adds_unescape_html, drop_punctuation,
+		                       adds_lowercase, collapse, NULL };
+
+	return clean(t, steps, text, len, err);
 }
 
 char *

@@ -3,11 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "text.h"
+#include "pieces.h"
 
 struct adds_tokenizer {
 	struct adds_vocabulary v;
 	enum adds_specials specials;
+	struct adds_pieces *pieces; /* of a SigLIP; then v is empty */
 };
 
 struct adds_tokenizer *
@@ -27,12 +28,31 @@ adds_tokenizer_open(const char *folder, int vocab_size, enum adds_specials speci
 	return t;
 }
 
+struct adds_tokenizer *
+adds_tokenizer_open_sentencepiece(const char *folder, int vocab_size, struct adds_error *err)
+{
+	struct adds_tokenizer *t = calloc(1, sizeof(*t));
+
+	if (!t) {
+		adds_fail(err, ADDS_ENOMEM, "out of memory");
+		return NULL;
+	}
+	if (!(t->pieces = adds_pieces_load(folder, vocab_size, err))) {
+		free(t);
+		return NULL;
+	}
+	t->v.bos = -1;
+	t->v.eot = t->pieces->end;
+	return t;
+}
+
 void
 adds_tokenizer_free(struct adds_tokenizer *t)
 {
 	if (!t)
 		return;
 	adds_bpe_free(t->v.bpe);
+	adds_pieces_free(t->pieces);
 	free(t);
 }
 
@@ -97,6 +117,36 @@ add_words(const struct adds_tokenizer *t, struct sequence *s, const struct adds_
 	return 0;
 }
 
+/* the ids of a cleaned text, as far as they fit */
+static int
+add_pieces(const struct adds_tokenizer *t, struct sequence *s, const struct adds_codepoints *text, struct adds_error *err)
+{
+	struct adds_bytes normal = { 0 };
+	struct adds_codepoints ids = { 0 };
+	size_t len, i;
+	char *utf8 = adds_codepoints_encode(text->c, text->n, &len);
+	int rc = -1;
+
+	if (utf8)
+		adds_pieces_normalise(t->pieces, &normal, utf8, len);
+	if (utf8 && !normal.failed)
+		rc = adds_pieces_encode(t->pieces, &ids, normal.p, normal.n);
+	for (i = 0; i < ids.n; i++)
+		add(s, ids.c[i]);
+	adds_codepoints_release(&ids);
+	free(normal.p);
+	free(utf8);
+	return rc < 0 ? adds_fail(err, ADDS_ENOMEM, "out of memory") : 0;
+}
+
+/* what a SigLIP reads behind its text */
+static void
+fill_up(const struct adds_tokenizer *t, struct sequence *s)
+{
+	while (s->n < s->context)
+		add(s, t->pieces->byte_pair ? t->pieces->pad : t->pieces->end);
+}
+
 int
 adds_tokenizer_encode(const struct adds_tokenizer *t, const char *text, size_t len, int32_t *ids, int context,
                       int *truncated, struct adds_error *err)
@@ -107,10 +157,14 @@ adds_tokenizer_encode(const struct adds_tokenizer *t, const char *text, size_t l
 
 	if (context < 2)
 		return adds_fail(err, ADDS_EARG, "a context of %d has no room for a text", context);
-	if ((rc = adds_text_clean_codepoints(&clean, text, len, err)) == 0) {
-		add(&s, t->v.bos);
-		rc = add_words(t, &s, &clean, err);
+	rc = (t->pieces ? adds_text_canonical_codepoints : adds_text_clean_codepoints)(&clean, text, len, err);
+	if (rc == 0) {
+		if (t->v.bos >= 0)
+			add(&s, t->v.bos);
+		rc = t->pieces ? add_pieces(t, &s, &clean, err) : add_words(t, &s, &clean, err);
 		add(&s, t->v.eot);
+		if (t->pieces)
+			fill_up(t, &s);
 	}
 	adds_codepoints_release(&clean);
 	if (rc < 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * tokenizer.h - a prompt to the token ids of CLIP (as OpenAI and OpenCLIP have them): cleaning,
- * splitting, byte-pair encoding.
+ * tokenizer.h - a prompt to the token ids of CLIP (as OpenAI and OpenCLIP have them) or of SigLIP: cleaning,
+ * splitting, byte-pair encoding, or SentencePiece.
  *
  * Knows: stream/ (JSON). Room text/.
  */
@@ -28,13 +28,19 @@ enum adds_specials {
  * vocab_size: rows of the token embedding. */
 struct adds_tokenizer *adds_tokenizer_open(const char *folder, int vocab_size, enum adds_specials specials,
                                            struct adds_error *err);
+
+/* That of a SigLIP, or SigLIP 2. folder: where to look for spiece.model, tokenizer.model, sentencepiece.model. No
+ * special token can stand in a text. */
+struct adds_tokenizer *adds_tokenizer_open_sentencepiece(const char *folder, int vocab_size, struct adds_error *err);
 void adds_tokenizer_free(struct adds_tokenizer *t);
 
-int adds_tokenizer_bos(const struct adds_tokenizer *t);
+int adds_tokenizer_bos(const struct adds_tokenizer *t); /* -1: none */
 int adds_tokenizer_eot(const struct adds_tokenizer *t);
 
-/* BOS, the ids of the UTF-8 text, EOT, at most context ids (EOT then overwrites
- * the last one and *truncated, which may be NULL, becomes 1). Returns the number of ids. */
+/* BOS if there is one, the ids of the UTF-8 text, EOT, at most context ids (EOT then overwrites
+ * the last one and *truncated, which may be NULL, becomes 1); a SigLIP, whose padding takes part, gets context
+ * ids in any case: filled up with EOT (unigram: SigLIP), or with the vocabulary's padding (byte-pair: SigLIP 2).
+ * Returns the number of ids. */
 int adds_tokenizer_encode(const struct adds_tokenizer *t, const char *text, size_t len, int32_t *ids, int context,
                           int *truncated, struct adds_error *err);
 

@@ -158,6 +158,43 @@ mkdir -p data && ADDS_DATADIR=data adds-encode-text --show-tokens list.txt
 X
 has err "adds-encode-text: *no vocabulary*"
 
+# ---- SigLIP ----
+mkmodel --shape siglip --naming hf --act gelu_tanh siglip >/dev/null || exit 1
+printf 'A photo of 2 cats!\nT-shirt & jeans_(blue)\n' >two
+t 'a SigLIP without its vocabulary' 1 <<'X'
+adds-encode-text -m siglip two
+X
+has err "adds-encode-text: 'siglip' has no SentencePiece model: put spiece.model * or tokenizer.model *"
+t 'ids of a SentencePiece model, ended and filled up' 0 <<'X'
+gzip -dc "$top/tests/data/text/nfkc.model.gz" >siglip/spiece.model
+adds-encode-text -m siglip --template '{}' --show-tokens two
+X
+has out '38 737 334 359 303 6 1 1 1 1 1 1 1 1 1 1?68 747 218 8 37 6 265 1 1 1 1 1 1 1 1 1'
+t 'those of a byte-pair one, as SigLIP 2 has it' 0 <<'X'
+rm siglip/spiece.model && cp "$top/tests/data/text/bytes.model" siglip/tokenizer.model
+adds-encode-text -m siglip --template '{}' --show-tokens two
+X
+has out '941 287 778 943 745 534 939 948 1 0 0 0 0 0 0 0?946 331 308 946 432 940 267 948 283 587 1 0 0 0 0 0'
+t 'a long prompt is cut, its end stays' 0 <<'X'
+printf 'x\t%s\n' "$(printf 'word %.0s' $(seq 100))" | adds-encode-text -m siglip --show-tokens | grep -c ' 1$'
+X
+has out 1
+has err "adds-encode-text: 1 of 1 prompts are longer than 16 tokens and were cut; *"
+t 'pictures and labels of a SigLIP meet, logit bias and all' 0 <<'X'
+mkdir -p sig/p && cp "$top"/tests/data/picture/rgb_42?.jpg sig/p/ && cd sig && adds-encode-text -m ../siglip --template '{}' -o sig.adds ../two
+adds-index --sidecars none p | adds-pyramid -m ../siglip --levels 1 --tokens cls | adds-eval -t sig.adds --zero-shot --no-metrics >scores.adds
+test "$(adds-cat --jsonl scores.adds | grep -c '"record":"picture"')" -eq 2 && adds-cat --jsonl sig.adds | head -1 | grep -q '"logit_bias":-3'
+X
+t 'special tokens of a SigLIP' 2 <<'X'
+adds-encode-text -m siglip --specials plain two
+X
+has err "adds-encode-text: --specials has no effect with 'siglip': *"
+t 'a vocabulary of another model, and what is none' 1 <<'X'
+cp "$top/tests/data/text/suffix.model" siglip/tokenizer.model; adds-encode-text -m siglip two && exit 3
+echo hello >siglip/tokenizer.model; adds-encode-text -m siglip two
+X
+has err "adds-encode-text: 'siglip/tokenizer.model' has 600 pieces, the model's token embedding 1000 rows*?adds-encode-text: 'siglip/tokenizer.model' byte *: this is no SentencePiece model"
+
 # ---- the stream ----
 t 'the same bytes for any number of threads' 0 <<'X'
 for n in 1 2 5; do adds-encode-text -m model -j $n -o j.adds list.txt && cmp j.adds good.adds || exit 1; done

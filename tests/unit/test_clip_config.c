@@ -302,18 +302,24 @@ START_TEST(image_sizes)
 }
 END_TEST
 
-START_TEST(siglip_reads_no_text)
+START_TEST(siglip)
 {
-	struct adds_clip_options o = both;
+	struct adds_clip_options o = { .image_tower = 1, .text_tower = 1, .activation = ACT_GELU };
 	struct adds_clip_config c;
 
 	snprintf(folder, sizeof(folder), "%s/siglip", scratch());
 	make("siglip", "--shape siglip --naming hf --act gelu_tanh");
-	refused(&both, "SentencePiece");
-	o.text_tower = 0;
-	c = probed(&o);
+	c = probed(&both);
 	ck_assert(c.siglip && c.N == 9 && c.E == 128 && c.eps == 1e-6f && c.has_logit_bias && c.logit_bias == -3);
-	ck_assert(c.fit == ADDS_FIT_SQUASH && c.mean[0] == 0.5f);
+	ck_assert(c.fit == ADDS_FIT_SQUASH && c.mean[0] == 0.5f && c.sentencepiece && c.text_act == ACT_GELU_TANH);
+	/* without a file that says so, its picture tower does */
+	make("siglip-bare", "--shape siglip --naming hf --no-config");
+	ck_assert(probed(&o).sentencepiece);
+	make("no-siglip", "");
+	ck_assert(!probed(&both).sentencepiece);
+	put("open_clip_config.json",
+	    "{\"model_cfg\":{\"vision_cfg\":{},\"text_cfg\":{\"hf_tokenizer_name\":\"timm/ViT-B-16-SigLIP\"}}}");
+	ck_assert(probed(&both).sentencepiece);
 }
 END_TEST
 
@@ -419,7 +425,7 @@ clip_config_suite(void)
 	tcase_add_test(c, one_tower);
 	tcase_add_test(c, what_is_missing_is_named);
 	tcase_add_test(c, image_sizes);
-	tcase_add_test(c, siglip_reads_no_text);
+	tcase_add_test(c, siglip);
 	tcase_add_test(c, notes_say_what_was_read);
 	tcase_add_test(c, what_no_file_says_is_told);
 	tcase_add_test(c, defaults_of_the_formats_are_no_assumption);

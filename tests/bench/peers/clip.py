@@ -24,7 +24,7 @@ SHAPES = {  # S, P, D, L, H, E; text d, l, h
 def batches(name, threads):
     """as tests/bench/clip.c has them"""
     many = BATCH or {"b32": 32, "b16": 8}.get(name, 4)
-    return (1,) if threads == 1 and name.startswith("l14") else (1, many)
+    return (1,) if threads == 1 and name.startswith("l14") and not BATCH else (1, many)
 
 
 def tower(name, precision, batch, threads):
