@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "../lib/clip/earlier.h"
 #include "../lib/clip/labels.h"
@@ -19,6 +18,7 @@ enum {
 
 static const char program[] = "adds-encode-text";
 static const char *const specials_names[] = { "openai", "openclip", "plain", NULL };
+static const char *const cleaning_names[] = { NULL, "space", "lower", "canonical" };
 static const char *const precision_names[] = { "f32", "bf16", "int8", NULL };
 static const char *const activation_names[] = { "gelu", "quick_gelu", "gelu_tanh", NULL };
 static const enum activation activations[] = { ACT_GELU, ACT_QUICK_GELU, ACT_GELU_TANH };
@@ -106,19 +106,6 @@ prompt_options(void)
 	return (struct adds_prompt_options){ templates.item, templates.n, keep_underscores, (enum adds_specials)specials };
 }
 
-/* those options that change the result and stand nowhere else in the header */
-static cJSON *
-result_options(void)
-{
-	cJSON *o = cJSON_CreateObject();
-
-	if (!cJSON_AddNumberToObject(o, "keep-underscores", keep_underscores) ||
-	    !cJSON_AddStringToObject(o, "precision", precision_names[precision]) ||
-	    !cJSON_AddStringToObject(o, "specials", specials_names[specials]))
-		die("out of memory");
-	return o;
-}
-
 static struct adds_clip_options
 clip_options(void)
 {
@@ -132,38 +119,35 @@ clip_options(void)
 
 /* ---- tokens ---- */
 
-/* the folder of a model: itself, or where the weight file lies */
-static char *
-folder_of(const char *path)
+/* Opens what texts are read with: the configuration of the model, its vocabulary (without a model: CLIP's own). */
+static struct adds_tokenizer *
+open_tokenizer(struct adds_clip_config *c)
 {
-	struct stat st;
-	char *folder = strdup(path), *slash;
+	const struct adds_clip_options o = clip_options();
+	struct adds_tokenizer *t;
+	struct adds_error err;
 
-	if (!folder)
-		die("out of memory");
-	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
-		return folder;
-	if ((slash = strrchr(folder, '/')))
-		slash[slash == folder] = '\0';
-	else
-		strcpy(folder, *folder ? "." : "");
-	return folder;
+	if (model && adds_clip_probe(c, model, &o, &err) < 0)
+		die("%s", err.msg);
+	if (c->sentencepiece && cmd_given("specials"))
+		usage("--specials has no effect with '%s': no text has special tokens of a SentencePiece model in it", model);
+	if (!(t = adds_clip_tokenizer(c, model, (enum adds_specials)specials, &err)))
+		die("%s", err.msg);
+	if (keep_underscores && adds_tokenizer_cleaning(t) == ADDS_CLEAN_CANONICAL)
+		usage("--keep-underscores has no effect with '%s', which reads '_' as a space", model);
+	return t;
 }
 
 static void
-tokenize(struct adds_prompts *p, const char *path, const struct adds_clip_config *c)
+tokenize(struct adds_prompts *p, const struct adds_tokenizer *t, int context)
 {
 	struct adds_error err;
-	char *folder = path ? folder_of(path) : NULL;
-	struct adds_tokenizer *t = adds_clip_tokenizer(c, folder, (enum adds_specials)specials, &err);
 
-	if (!t || adds_prompts_tokenize(p, t, c->C, &err) < 0)
+	if (adds_prompts_tokenize(p, t, context, &err) < 0)
 		die("%s", err.msg);
 	if (p->truncated)
 		warn("%zu of %zu prompts are longer than %d tokens and were cut; the first is '%.100s'",
-		     p->truncated, p->n, c->C, p->text[p->first_truncated]);
-	adds_tokenizer_free(t);
-	free(folder);
+		     p->truncated, p->n, context, p->text[p->first_truncated]);
 }
 
 static void
@@ -219,6 +203,7 @@ struct job {
 	struct adds_earlier earlier;
 	struct backend *backend;
 	struct adds_clip *clip;
+	struct adds_tokenizer *tokenizer;
 	struct adds_clip_config config;
 	size_t *fresh, nfresh;  /* labels to be encoded, in order */
 	float *chunk;           /* embeddings of fresh[from] … fresh[to − 1] */
@@ -234,6 +219,22 @@ abort_writer(void)
 	if (writer)
 		adds_writer_abort(writer);
 	writer = NULL;
+}
+
+/* what changes the result and stands nowhere else in the header */
+static cJSON *
+result_options(const struct adds_tokenizer *t)
+{
+	const char *vocabulary = adds_tokenizer_digest(t);
+	cJSON *o = cJSON_CreateObject();
+
+	if (!cJSON_AddNumberToObject(o, "keep-underscores", keep_underscores) ||
+	    !cJSON_AddStringToObject(o, "precision", precision_names[precision]) ||
+	    (!*vocabulary && !cJSON_AddStringToObject(o, "specials", specials_names[specials])) ||
+	    (*vocabulary && (!cJSON_AddStringToObject(o, "cleaning", cleaning_names[adds_tokenizer_cleaning(t)]) ||
+	                     !cJSON_AddStringToObject(o, "vocabulary", vocabulary))))
+		die("out of memory");
+	return o;
 }
 
 /* the earlier embedding of label i, or NULL */
@@ -252,7 +253,7 @@ static void
 read_earlier(struct job *j)
 {
 	struct adds_error err;
-	cJSON *o = result_options();
+	cJSON *o = result_options(j->tokenizer);
 
 	if (adds_earlier_read(&j->earlier, update, j->config.fingerprint, program, o, &err) < 0)
 		die("%s", err.msg);
@@ -324,7 +325,7 @@ write_header(struct job *j)
 	struct adds_error err;
 	struct adds_message *h = adds_labels_header(&j->config, j->labels->vocab, &o, &err);
 
-	if (!h || adds_provenance_add(h, program, result_options(), &err) < 0 || adds_writer_header(writer, h, &err) < 0)
+	if (!h || adds_provenance_add(h, program, result_options(j->tokenizer), &err) < 0 || adds_writer_header(writer, h, &err) < 0)
 		die("%s", err.msg);
 	adds_message_free(h);
 }
@@ -345,18 +346,6 @@ write_label(struct job *j, size_t i)
 	adds_message_free(m);
 }
 
-static void
-probe(struct adds_clip_config *c)
-{
-	const struct adds_clip_options o = clip_options();
-	struct adds_error err;
-
-	if (adds_clip_probe(c, model, &o, &err) < 0)
-		die("%s", err.msg);
-	if (c->sentencepiece && cmd_given("specials"))
-		usage("--specials has no effect with '%s': no text has special tokens of a SentencePiece model in it", model);
-}
-
 /* all that can be wrong before the labels are read */
 static void
 prepare(struct job *j)
@@ -365,7 +354,7 @@ prepare(struct job *j)
 	struct adds_error err;
 	char why[256] = "";
 
-	probe(&j->config);
+	j->tokenizer = open_tokenizer(&j->config);
 	if (!(j->backend = backend_open(device, (int)threads, why, sizeof(why), &err)))
 		die("%s", err.msg);
 	say("%s%s%s", j->backend->device, *why ? ": " : "", why);
@@ -383,7 +372,7 @@ encode(struct job *j)
 	size_t i;
 
 	prompts_of(&j->prompts, j->labels);
-	tokenize(&j->prompts, model, &j->config);
+	tokenize(&j->prompts, j->tokenizer, j->config.C);
 	find_fresh(j);
 	write_header(j);
 	for (i = 0; i < j->prompts.labels; i++)
@@ -402,6 +391,7 @@ release(struct job *j)
 	adds_earlier_release(&j->earlier);
 	adds_prompts_release(&j->prompts);
 	adds_clip_free(j->clip);
+	adds_tokenizer_free(j->tokenizer);
 	backend_close(j->backend);
 	free(j->fresh);
 	free(j->chunk);
@@ -412,14 +402,14 @@ static void
 show(const struct adds_labels *l)
 {
 	struct adds_clip_config c = { .V = CLIP_VOCABULARY, .C = CLIP_CONTEXT };
+	struct adds_tokenizer *t = open_tokenizer(&c);
 	struct adds_prompts p;
 
-	if (model)
-		probe(&c);
 	prompts_of(&p, l);
-	tokenize(&p, model, &c);
+	tokenize(&p, t, c.C);
 	print_tokens(&p);
 	adds_prompts_release(&p);
+	adds_tokenizer_free(t);
 }
 
 static void

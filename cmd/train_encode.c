@@ -13,12 +13,15 @@ void
 train_check_model(const struct train_args *a)
 {
 	struct adds_clip_config config;
+	struct adds_tokenizer *t;
 	struct adds_error err;
 
 	if (!a->model && !getenv("ADDS_MODEL"))
 		usage("labels are needed: -t FILE, or -m PATH (or ADDS_MODEL) to encode the pictures' own vocabulary");
-	if (adds_clip_probe(&config, cmd_model(a->model), &text_only, &err) < 0)
+	if (adds_clip_probe(&config, cmd_model(a->model), &text_only, &err) < 0 ||
+	    !(t = adds_clip_tokenizer(&config, cmd_model(a->model), ADDS_SPECIALS_OPENAI, &err)))
 		die("%s", err.msg);
+	adds_tokenizer_free(t);
 }
 
 /* the pictures' vocabulary, from a feature stream's header */

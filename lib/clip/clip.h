@@ -28,7 +28,8 @@ struct adds_clip_config {
 	enum activation act, text_act;
 	float eps, text_eps;
 	int siglip;        /* 1: SigLIP */
-	int sentencepiece; /* 1: its texts are cut by a SentencePiece model */
+	int sentencepiece; /* 1: its texts are cut by a SentencePiece model, after … */
+	enum adds_cleaning cleaning;
 	float mean[3], std[3];
 	enum adds_fit fit; /* what the configuration says: crop ("shortest") or squash; pad when it says nothing */
 	int fit_given;     /* 1: the configuration said so */

@@ -158,6 +158,24 @@ openclip_image(struct adds_clip_json *j, const cJSON *v, int quick, const char *
 	return 0;
 }
 
+static void
+openclip_sentencepiece(struct adds_clip_json *j, const cJSON *text)
+{
+	const char *clean = text_field(field(text, "tokenizer_kwargs"), "clean"), *mode = text_field(text, "tokenizer_mode");
+
+	j->sentencepiece = 1;
+	if (!clean || strcmp(clean, "whitespace") == 0)
+		j->cleaning = ADDS_CLEAN_SPACE;
+	else if (strcmp(clean, "lower") == 0)
+		j->cleaning = ADDS_CLEAN_LOWER;
+	else if (strcmp(clean, "canonicalize") == 0)
+		j->cleaning = ADDS_CLEAN_CANONICAL;
+	else
+		snprintf(j->tokenizer, sizeof(j->tokenizer), "the cleaning '%.100s' ('tokenizer_kwargs.clean')", clean);
+	if (mode)
+		snprintf(j->tokenizer, sizeof(j->tokenizer), "the 'tokenizer_mode' '%.100s'", mode);
+}
+
 static int
 openclip_text(struct adds_clip_json *j, const cJSON *t, int quick, const char *name, struct adds_error *err)
 {
@@ -181,8 +199,9 @@ openclip_text(struct adds_clip_json *j, const cJSON *t, int quick, const char *n
 		refuse(&j->text, "its text has a class token of its own ('text_cfg.embed_cls')");
 	if (text_field(t, "hf_model_name"))
 		refuse(&j->text, "its text tower is not CLIP's ('text_cfg.hf_model_name')");
-	j->sentencepiece = tokenizer && strstr(tokenizer, "SigLIP");
-	if (tokenizer && !j->sentencepiece && !strstr(tokenizer, "clip-vit"))
+	if (tokenizer && strstr(tokenizer, "SigLIP"))
+		openclip_sentencepiece(j, t);
+	else if (tokenizer && !strstr(tokenizer, "clip-vit"))
 		snprintf(j->tokenizer, sizeof(j->tokenizer), "the tokenizer '%.100s'", tokenizer);
 	return rc;
 }
@@ -295,15 +314,14 @@ adds_clip_json_hf(struct adds_clip_json *j, const cJSON *json, const char *name,
 		return rc;
 	if (image && j->image.image_size < 0)
 		j->image.image_size = 224;
+	j->causal = !siglip;
+	j->last = j->sentencepiece = siglip;
 	if (!text)
 		return 0;
 	if ((rc = hf_side(&j->text, text, siglip, siglip ? 12 : 8, name, err)) < 0)
 		return rc;
 	j->eos = siglip ? -1 : 49407;
 	j->pad = 1;
-	j->causal = !siglip;
-	j->last = siglip;
-	j->sentencepiece = siglip;
 	if ((rc = adds_json_int(&j->pad, text, "pad_token_id", 0, 1 << 24, name, err)) < 0)
 		return rc;
 	if (!siglip && (rc = adds_json_int(&j->eos, text, "eos_token_id", 0, 1 << 24, name, err)) < 0)

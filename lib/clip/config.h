@@ -46,7 +46,8 @@ struct adds_clip_json {
 	enum adds_fit fit;
 	int fit_given;
 	enum adds_filter filter;
-	int sentencepiece;   /* 1: texts are cut by a SentencePiece model (SigLIP) */
+	int sentencepiece; /* 1: texts are cut by a SentencePiece model (SigLIP), after … */
+	enum adds_cleaning cleaning;
 	char tokenizer[160]; /* why its text cannot be tokenised, or "" */
 };
 

@@ -2,6 +2,7 @@
  * prompts.c - templates filled, prompts tokenized */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "prompts.h"
 
@@ -122,11 +123,36 @@ reserve_ids(struct adds_prompts *p, size_t *cap, size_t n)
 	return 0;
 }
 
-struct adds_tokenizer *
-adds_clip_tokenizer(const struct adds_clip_config *c, const char *folder, enum adds_specials specials, struct adds_error *err)
+/* the folder of a model: itself, or where the weight file lies */
+static char *
+folder_of(const char *path)
 {
-	return c->sentencepiece ? adds_tokenizer_open_sentencepiece(folder, c->V, err)
-	                        : adds_tokenizer_open(folder, c->V, specials, err);
+	struct stat st;
+	char *folder = strdup(path), *slash;
+
+	if (!folder || (stat(path, &st) == 0 && S_ISDIR(st.st_mode)))
+		return folder;
+	if ((slash = strrchr(folder, '/')))
+		slash[slash == folder] = '\0';
+	else
+		strcpy(folder, *folder ? "." : "");
+	return folder;
+}
+
+struct adds_tokenizer *
+adds_clip_tokenizer(const struct adds_clip_config *c, const char *path, enum adds_specials specials, struct adds_error *err)
+{
+	char *folder = path ? folder_of(path) : NULL;
+	struct adds_tokenizer *t = NULL;
+
+	if (path && !folder)
+		adds_fail(err, ADDS_ENOMEM, "out of memory");
+	else if (c->sentencepiece)
+		t = adds_tokenizer_open_sentencepiece(folder, c->V, c->cleaning, err);
+	else
+		t = adds_tokenizer_open(folder, c->V, specials, err);
+	free(folder);
+	return t;
 }
 
 int

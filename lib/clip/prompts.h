@@ -37,10 +37,10 @@ struct adds_prompts {
 int adds_prompts_make(struct adds_prompts *p, const struct adds_vocab *v, char *const *own,
                       const struct adds_prompt_options *options, struct adds_error *err);
 
-/* The tokenizer of a model, whose folder this is (NULL: CLIP's own vocabulary). specials counts for nothing where
- * c->sentencepiece is 1. */
-struct adds_tokenizer *adds_clip_tokenizer(const struct adds_clip_config *c, const char *folder,
-                                           enum adds_specials specials, struct adds_error *err);
+/* The tokenizer of the model with this path, a folder or a weight file (NULL: CLIP's own vocabulary). specials counts
+ * for nothing where c->sentencepiece is 1. */
+struct adds_tokenizer *adds_clip_tokenizer(const struct adds_clip_config *c, const char *path, enum adds_specials specials,
+                                           struct adds_error *err);
 int adds_prompts_tokenize(struct adds_prompts *p, const struct adds_tokenizer *t, int context, struct adds_error *err);
 void adds_prompts_release(struct adds_prompts *p);
 

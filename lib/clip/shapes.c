@@ -223,13 +223,13 @@ pruned(const struct adds_clip *m, const char *prefix, int layers, int D)
 	return 0;
 }
 
-/* Width of a head in the published models: ViT-H, g, bigG, e and so400m have 16 heads. */
+/* Width of a head in the published models: ViT-H, g, bigG, e and both towers of so400m have 16 heads. */
 static int
 published_width(const char *prefix, int D)
 {
 	const int of_16 = D == 1152 || D == 1280 || D == 1408 || D == 1664 || D == 1792;
 
-	return prefix[0] == 'v' && of_16 ? D / 16 : 64;
+	return (prefix[0] == 'v' && of_16) || D == 1152 ? D / 16 : 64;
 }
 
 /* Width of a head: option, configuration, else by the published models' habit, which is told. */
@@ -372,6 +372,25 @@ configure_image(struct adds_clip *m, const struct adds_clip_options *o, struct a
 	return image_size(m, o->image_size, notes, err);
 }
 
+/* A SigLIP's text tower has no mask, pools at its last place and reads a SentencePiece vocabulary. Where no file says
+ * that this is one, its projection does, which has a bias, or the picture tower; where a file says something else, its
+ * texts are not read at all. */
+static void
+set_text_kind(struct adds_clip *m)
+{
+	struct adds_clip_json *j = &m->json;
+	const int siglip = m->cfg.siglip || adds_clip_param_find(&m->params, "text_projection.bias");
+
+	if (siglip && !j->sentencepiece && !j->known) {
+		j->causal = 0;
+		j->last = j->sentencepiece = 1;
+	}
+	if (siglip && !j->sentencepiece && !j->tokenizer[0])
+		snprintf(j->tokenizer, sizeof(j->tokenizer), "a vocabulary that its configuration does not name (its weights are a SigLIP's)");
+	m->cfg.sentencepiece = j->sentencepiece;
+	m->cfg.cleaning = j->cleaning;
+}
+
 static int
 configure_text(struct adds_clip *m, const struct adds_clip_options *o, struct adds_error *err)
 {
@@ -387,11 +406,7 @@ configure_text(struct adds_clip *m, const struct adds_clip_options *o, struct ad
 		return rc;
 	c->text_act = t->act;
 	c->text_eps = t->eps;
-	if (!m->json.known && c->siglip) { /* the picture tower tells */
-		m->json.causal = 0;
-		m->json.last = m->json.sentencepiece = 1;
-	}
-	c->sentencepiece = m->json.sentencepiece;
+	set_text_kind(m);
 	return 0;
 }
 

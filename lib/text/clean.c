@@ -250,10 +250,18 @@ drop_punctuation(struct adds_codepoints *out, const struct adds_codepoints *in)
 			adds_codepoints_push(out, in->c[i]);
 }
 
-static int
-clean(struct adds_codepoints *t, step *const *steps, const char *text, size_t len, struct adds_error *err)
+int
+adds_text_clean_codepoints(struct adds_codepoints *t, enum adds_cleaning how, const char *text, size_t len,
+                           struct adds_error *err)
 {
+	static step *const first[] = { fix_text, adds_unescape_html, adds_unescape_html, NULL };
+	static step *const then[][4] = {
+		[ADDS_CLEAN_SPACE] = { collapse },
+		[ADDS_CLEAN_LOWER] = { collapse, adds_lowercase },
+		[ADDS_CLEAN_CANONICAL] = { drop_punctuation, adds_lowercase, collapse },
+	};
 	struct adds_codepoints spare = { 0 };
+	step *const *s;
 	int rc;
 
 	t->n = 0;
@@ -261,27 +269,12 @@ clean(struct adds_codepoints *t, step *const *steps, const char *text, size_t le
 		return adds_fail(err, ADDS_ELIMIT, "a text of %zu bytes, the limit is %d", len, ADDS_TEXT_MAX);
 	if ((rc = adds_codepoints_decode(t, text, len, err)) < 0)
 		return rc;
-	for (; *steps; steps++)
-		apply(t, &spare, *steps);
+	for (s = first; *s; s++)
+		apply(t, &spare, *s);
+	for (s = then[how]; *s; s++)
+		apply(t, &spare, *s);
 	adds_codepoints_release(&spare);
 	return t->failed ? adds_fail(err, ADDS_ENOMEM, "out of memory") : 0;
-}
-
-int
-adds_text_clean_codepoints(struct adds_codepoints *t, const char *text, size_t len, struct adds_error *err)
-{
-	static step *const steps[] = { fix_text, adds_unescape_html, adds_unescape_html, collapse, adds_lowercase, NULL };
-
-	return clean(t, steps, text, len, err);
-}
-
-int
-adds_text_canonical_codepoints(struct adds_codepoints *t, const char *text, size_t len, struct adds_error *err)
-{
-	static step *const steps[] = { fix_text, adds_unescape_html, adds_unescape_html, drop_punctuation,
-		                       adds_lowercase, collapse, NULL };
-
-	return clean(t, steps, text, len, err);
 }
 
 char *
@@ -291,7 +284,7 @@ adds_text_clean(const char *text, size_t len, struct adds_error *err)
 	char *s = NULL;
 	size_t n;
 
-	if (adds_text_clean_codepoints(&t, text, len, err) == 0 && !(s = adds_codepoints_encode(t.c, t.n, &n)))
+	if (adds_text_clean_codepoints(&t, ADDS_CLEAN_LOWER, text, len, err) == 0 && !(s = adds_codepoints_encode(t.c, t.n, &n)))
 		adds_fail(err, ADDS_ENOMEM, "out of memory");
 	adds_codepoints_release(&t);
 	return s;

@@ -39,13 +39,13 @@ struct adds_pieces {
 	const char *text; /* = file */
 	struct adds_piece *piece;
 	int n;
-	int32_t *slot; /* hash of what can stand in a text: normal, user's, unused; −1: empty */
-	size_t slots;  /* a power of two */
-	size_t longest;
-	int byte_pair;               /* 1: merges; 0: unigram */
-	int byte_fallback;           /* 1: what is unknown becomes bytes */
-	int prefix, squeeze, suffix; /* a space before the text; no two in a row; the space belongs to the word before it */
-	int escape;                  /* spaces become U+2581 */
+	int32_t *slot;                /* hash of what can stand in a text: normal, user's, unused; −1: empty */
+	size_t slots;                 /* a power of two */
+	size_t longest, longest_user; /* bytes */
+	int byte_pair;                /* 1: merges; 0: unigram */
+	int byte_fallback;            /* 1: what is unknown becomes bytes */
+	int prefix, squeeze, suffix;  /* a space before the text; no two in a row; the space belongs to the word before it */
+	int escape;                   /* spaces become U+2581 */
 	int32_t byte[256];
 	int32_t unknown, end, pad; /* pad −1: none */
 	float least;               /* score of a normal piece */
@@ -72,7 +72,7 @@ void adds_pieces_free(struct adds_pieces *p);
 /* The piece of these bytes that can stand in a text, or −1. */
 int32_t adds_pieces_find(const struct adds_pieces *p, const char *s, size_t n);
 
-/* The hash of bytes one by one, beginning with 0 and ADDS_PIECES_HASH, for those who look up every prefix. */
+/* The hash of bytes one by one, which begins as ADDS_PIECES_HASH, for those who look up every prefix. */
 #define ADDS_PIECES_HASH 2166136261u
 static inline uint32_t
 adds_pieces_hash(uint32_t h, char c)

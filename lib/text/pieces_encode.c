@@ -124,11 +124,8 @@ struct merging {
 	struct symbol *symbol;
 	struct pair *heap; /* the best one first */
 	size_t pairs;
-	struct split { /* of unused pieces, which are cut again in the end */
-		int32_t id;
-		size_t left;
-	} * split;
-	size_t splits;
+	uint16_t *left; /* [pieces], or NULL: of an unused piece, which is cut again in the end, the bytes of its left part */
+	int failed;     /* 1: memory ran out */
 };
 
 static int
@@ -177,8 +174,12 @@ consider(struct merging *m, ptrdiff_t left, ptrdiff_t right)
 	if (a->frozen || b->frozen || (id = adds_pieces_find(m->p, a->s, a->n + b->n)) < 0)
 		return;
 	heap_push(m, (struct pair){ m->p->piece[id].score, left, right, a->n + b->n });
-	if (m->p->piece[id].type == ADDS_PIECE_UNUSED)
-		m->split[m->splits++] = (struct split){ id, a->n };
+	if (m->p->piece[id].type != ADDS_PIECE_UNUSED)
+		return;
+	if (!m->left && !(m->left = calloc((size_t)m->p->n, sizeof(*m->left))))
+		m->failed = 1;
+	else
+		m->left[id] = (uint16_t)a->n;
 }
 
 static void
@@ -214,21 +215,20 @@ cut_symbols(struct merging *m, const char *s, size_t n)
 	return k;
 }
 
-/* A symbol as ids: an unused piece as the two that made it last, and so on; each is shorter than the one before. */
+/* A symbol as ids: an unused piece as the two that it was last made of, and so on; each is shorter than the one before. */
 static void
 push_symbol(const struct merging *m, struct adds_codepoints *ids, const char *s, size_t n, int *after_unknown)
 {
 	const int32_t id = adds_pieces_find(m->p, s, n);
 	const int used = id >= 0 && m->p->piece[id].type != ADDS_PIECE_UNUSED;
-	size_t i = m->splits;
+	const size_t left = id >= 0 && !used && m->left ? m->left[id] : 0;
 
-	while (id >= 0 && !used && i-- > 0)
-		if (m->split[i].id == id) {
-			push_symbol(m, ids, s, m->split[i].left, after_unknown);
-			push_symbol(m, ids, s + m->split[i].left, n - m->split[i].left, after_unknown);
-			return;
-		}
-	push_cut(m->p, ids, &(struct cut){ s, n, used ? id : m->p->unknown }, after_unknown);
+	if (left == 0) {
+		push_cut(m->p, ids, &(struct cut){ s, n, used ? id : m->p->unknown }, after_unknown);
+		return;
+	}
+	push_symbol(m, ids, s, left, after_unknown);
+	push_symbol(m, ids, s + left, n - left, after_unknown);
 }
 
 static int
@@ -242,8 +242,8 @@ byte_pair(const struct adds_pieces *p, struct adds_codepoints *ids, const char *
 	/* a pair for each place between characters, two more for each merge */
 	m.symbol = malloc(n * sizeof(*m.symbol));
 	m.heap = malloc(3 * n * sizeof(*m.heap));
-	m.split = malloc(3 * n * sizeof(*m.split));
-	if (m.symbol && m.heap && m.split) {
+	m.failed = !m.symbol || !m.heap;
+	if (!m.failed) {
 		k = cut_symbols(&m, s, n);
 		for (i = 1; i < (ptrdiff_t)k; i++)
 			consider(&m, i - 1, i);
@@ -255,11 +255,10 @@ byte_pair(const struct adds_pieces *p, struct adds_codepoints *ids, const char *
 		for (i = 0; i >= 0; i = m.symbol[i].next)
 			push_symbol(&m, ids, m.symbol[i].s, m.symbol[i].n, &after_unknown);
 	}
-	k = m.symbol && m.heap && m.split;
 	free(m.symbol);
 	free(m.heap);
-	free(m.split);
-	return k ? 0 : -1;
+	free(m.left);
+	return m.failed ? -1 : 0;
 }
 
 int

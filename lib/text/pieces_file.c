@@ -149,7 +149,7 @@ read_piece(struct adds_pieces *p, const struct wire *model, const struct field *
 	while ((rc = next(&w, &f)) > 0) {
 		if (f.number == PIECE_TEXT && f.is_bytes) {
 			if (f.n > PIECE_MAX)
-				return bad(&w, "a piece of more than 1024 bytes");
+				return adds_fail(w.err, ADDS_ELIMIT, "'%s': piece %d has more than %d bytes", w.name, p->n, PIECE_MAX);
 			piece->at = (uint32_t)(f.bytes - p->file);
 			piece->len = (uint16_t)f.n;
 		} else if (f.number == PIECE_SCORE) {
@@ -220,6 +220,7 @@ read_map(struct adds_charsmap *m, const struct wire *w, const struct field *f)
 {
 	uint64_t size;
 
+	*m = (struct adds_charsmap){ 0 };
 	if (f->n == 0)
 		return 0;
 	if (f->n < 8)
@@ -231,7 +232,7 @@ read_map(struct adds_charsmap *m, const struct wire *w, const struct field *f)
 	m->nunits = (size_t)size / 4;
 	m->out = (const char *)f->bytes + 4 + size;
 	m->nout = f->n - 4 - (size_t)size;
-	return short_rules(m) ? 0 : bad(w, "a rule that writes more than 64 bytes");
+	return short_rules(m) ? 0 : adds_fail(w->err, ADDS_ELIMIT, "'%s': a rule writes more than %d bytes", w->name, RULE_MAX);
 }
 
 static int
@@ -348,6 +349,15 @@ adds_pieces_find(const struct adds_pieces *p, const char *s, size_t n)
 	return adds_pieces_find_hashed(p, s, n, hash(s, n));
 }
 
+static void
+note_length(struct adds_pieces *p, const struct adds_piece *piece)
+{
+	if (piece->len > p->longest)
+		p->longest = piece->len;
+	if (piece->type == ADDS_PIECE_USER && piece->len > p->longest_user)
+		p->longest_user = piece->len;
+}
+
 static int
 fill_slots(struct adds_pieces *p, const char *name, struct adds_error *err)
 {
@@ -366,7 +376,7 @@ fill_slots(struct adds_pieces *p, const char *name, struct adds_error *err)
 		if (p->slot[at] >= 0)
 			return adds_fail(err, ADDS_EFORMAT, "'%s': pieces %d and %d are the same", name, (int)p->slot[at], (int)i);
 		p->slot[at] = i;
-		p->longest = p->piece[i].len > p->longest ? p->piece[i].len : p->longest;
+		note_length(p, &p->piece[i]);
 	}
 	return 0;
 }
@@ -377,14 +387,14 @@ fill_slots(struct adds_pieces *p, const char *name, struct adds_error *err)
 static int
 byte_of(const struct adds_pieces *p, int32_t i)
 {
-	char text[8] = "", *end;
-	long x;
+	static const char digits[] = "0123456789ABCDEF";
+	const char *s = text_of(p, i), *high, *low;
 
-	if (p->piece[i].len != 6 || memcmp(text_of(p, i), "<0x", 3) != 0 || text_of(p, i)[5] != '>')
+	if (p->piece[i].len != 6 || memcmp(s, "<0x", 3) != 0 || s[5] != '>')
 		return -1;
-	memcpy(text, text_of(p, i) + 3, 2);
-	x = strtol(text, &end, 16);
-	return *end ? -1 : (int)x;
+	high = memchr(digits, s[3], 16);
+	low = memchr(digits, s[4], 16);
+	return high && low ? (int)(16 * (high - digits) + (low - digits)) : -1;
 }
 
 static int

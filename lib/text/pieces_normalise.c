@@ -47,7 +47,7 @@ adds_pieces_user(const struct adds_pieces *p, const char *s, size_t n)
 	size_t i, most = 0;
 	int32_t id;
 
-	for (i = 0; i < n && i < p->longest; i++) {
+	for (i = 0; i < n && i < p->longest_user; i++) {
 		h = adds_pieces_hash(h, s[i]);
 		if ((id = adds_pieces_find_hashed(p, s, i + 1, h)) >= 0 && p->piece[id].type == ADDS_PIECE_USER)
 			most = i + 1;

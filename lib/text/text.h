@@ -67,10 +67,8 @@ void adds_unescape_strict(struct adds_codepoints *out, const struct adds_codepoi
 /* ---- cleaning ---- */
 
 /* Cleaned text of at most ADDS_TEXT_MAX bytes into t, which is emptied before. */
-int adds_text_clean_codepoints(struct adds_codepoints *t, const char *text, size_t len, struct adds_error *err);
-
-/* The same for SigLIP (OpenCLIP's "canonicalize"): '_' becomes a space, the rest of ASCII's punctuation goes. */
-int adds_text_canonical_codepoints(struct adds_codepoints *t, const char *text, size_t len, struct adds_error *err);
+int adds_text_clean_codepoints(struct adds_codepoints *t, enum adds_cleaning how, const char *text, size_t len,
+                               struct adds_error *err);
 
 /* ---- words ---- */
 

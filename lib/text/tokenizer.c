@@ -3,11 +3,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../stream/record.h"
 #include "pieces.h"
+
+enum { NORMAL_MAX = 16 * ADDS_TEXT_MAX }; /* bytes of a text that rules have rewritten */
 
 struct adds_tokenizer {
 	struct adds_vocabulary v;
 	enum adds_specials specials;
+	enum adds_cleaning cleaning;
+	char digest[65];
 	struct adds_pieces *pieces; /* of a SigLIP; then v is empty */
 };
 
@@ -21,6 +26,7 @@ adds_tokenizer_open(const char *folder, int vocab_size, enum adds_specials speci
 		return NULL;
 	}
 	t->specials = specials;
+	t->cleaning = ADDS_CLEAN_LOWER;
 	if (adds_vocabulary_load(&t->v, folder, vocab_size, err) < 0) {
 		free(t);
 		return NULL;
@@ -29,7 +35,7 @@ adds_tokenizer_open(const char *folder, int vocab_size, enum adds_specials speci
 }
 
 struct adds_tokenizer *
-adds_tokenizer_open_sentencepiece(const char *folder, int vocab_size, struct adds_error *err)
+adds_tokenizer_open_sentencepiece(const char *folder, int vocab_size, enum adds_cleaning cleaning, struct adds_error *err)
 {
 	struct adds_tokenizer *t = calloc(1, sizeof(*t));
 
@@ -43,6 +49,9 @@ adds_tokenizer_open_sentencepiece(const char *folder, int vocab_size, struct add
 	}
 	t->v.bos = -1;
 	t->v.eot = t->pieces->end;
+	t->cleaning = cleaning != ADDS_CLEAN_BY_KIND ? cleaning : t->pieces->byte_pair ? ADDS_CLEAN_LOWER
+	                                                                               : ADDS_CLEAN_CANONICAL;
+	adds_sha256_hex(t->digest, t->pieces->file, t->pieces->size);
 	return t;
 }
 
@@ -66,6 +75,18 @@ int
 adds_tokenizer_eot(const struct adds_tokenizer *t)
 {
 	return t->v.eot;
+}
+
+enum adds_cleaning
+adds_tokenizer_cleaning(const struct adds_tokenizer *t)
+{
+	return t->cleaning;
+}
+
+const char *
+adds_tokenizer_digest(const struct adds_tokenizer *t)
+{
+	return t->digest;
 }
 
 struct sequence {
@@ -125,18 +146,22 @@ add_pieces(const struct adds_tokenizer *t, struct sequence *s, const struct adds
 	struct adds_codepoints ids = { 0 };
 	size_t len, i;
 	char *utf8 = adds_codepoints_encode(text->c, text->n, &len);
-	int rc = -1;
+	int rc;
 
 	if (utf8)
 		adds_pieces_normalise(t->pieces, &normal, utf8, len);
-	if (utf8 && !normal.failed)
-		rc = adds_pieces_encode(t->pieces, &ids, normal.p, normal.n);
+	if (utf8 && normal.n > NORMAL_MAX)
+		rc = adds_fail(err, ADDS_ELIMIT, "a text of %zu bytes after the vocabulary's rules, the limit is %d", normal.n, NORMAL_MAX);
+	else if (!utf8 || normal.failed || adds_pieces_encode(t->pieces, &ids, normal.p, normal.n) < 0)
+		rc = adds_fail(err, ADDS_ENOMEM, "out of memory");
+	else
+		rc = 0;
 	for (i = 0; i < ids.n; i++)
 		add(s, ids.c[i]);
 	adds_codepoints_release(&ids);
 	free(normal.p);
 	free(utf8);
-	return rc < 0 ? adds_fail(err, ADDS_ENOMEM, "out of memory") : 0;
+	return rc;
 }
 
 /* what a SigLIP reads behind its text */
@@ -157,8 +182,7 @@ adds_tokenizer_encode(const struct adds_tokenizer *t, const char *text, size_t l
 
 	if (context < 2)
 		return adds_fail(err, ADDS_EARG, "a context of %d has no room for a text", context);
-	rc = (t->pieces ? adds_text_canonical_codepoints : adds_text_clean_codepoints)(&clean, text, len, err);
-	if (rc == 0) {
+	if ((rc = adds_text_clean_codepoints(&clean, t->cleaning, text, len, err)) == 0) {
 		if (t->v.bos >= 0)
 			add(&s, t->v.bos);
 		rc = t->pieces ? add_pieces(t, &s, &clean, err) : add_words(t, &s, &clean, err);

@@ -21,6 +21,15 @@ enum adds_specials {
 	ADDS_SPECIALS_PLAIN,    /* neither */
 };
 
+/* What a text loses before it is cut. Before that it is always cleaned as ftfy does it without its guesses at wrongly
+ * decoded text (mojibake), and HTML entities are resolved twice. */
+enum adds_cleaning {
+	ADDS_CLEAN_BY_KIND,   /* of a SentencePiece model: unigram (SigLIP) canonical, byte-pair (SigLIP 2) lower */
+	ADDS_CLEAN_SPACE,     /* white space is collapsed */
+	ADDS_CLEAN_LOWER,     /* and capitals become small */
+	ADDS_CLEAN_CANONICAL, /* and '_' is a space, ASCII's other punctuation nothing */
+};
+
 /* folder: where to look for bpe_simple_vocab_16e6.txt.gz, vocab.json +
  * merges.txt, tokenizer.json, in this order of preference: tokenizer.json last;
  * if it has none and vocab_size is 49,408, CLIP's own file from the data
@@ -31,11 +40,16 @@ struct adds_tokenizer *adds_tokenizer_open(const char *folder, int vocab_size, e
 
 /* That of a SigLIP, or SigLIP 2. folder: where to look for spiece.model, tokenizer.model, sentencepiece.model. No
  * special token can stand in a text. */
-struct adds_tokenizer *adds_tokenizer_open_sentencepiece(const char *folder, int vocab_size, struct adds_error *err);
+struct adds_tokenizer *adds_tokenizer_open_sentencepiece(const char *folder, int vocab_size, enum adds_cleaning cleaning,
+                                                         struct adds_error *err);
 void adds_tokenizer_free(struct adds_tokenizer *t);
 
 int adds_tokenizer_bos(const struct adds_tokenizer *t); /* -1: none */
 int adds_tokenizer_eot(const struct adds_tokenizer *t);
+enum adds_cleaning adds_tokenizer_cleaning(const struct adds_tokenizer *t);
+
+/* SHA-256 of a SentencePiece model's file, in hexadecimal; "" for CLIP's kind. */
+const char *adds_tokenizer_digest(const struct adds_tokenizer *t);
 
 /* BOS if there is one, the ids of the UTF-8 text, EOT, at most context ids (EOT then overwrites
  * the last one and *truncated, which may be NULL, becomes 1); a SigLIP, whose padding takes part, gets context
@@ -44,8 +58,7 @@ int adds_tokenizer_eot(const struct adds_tokenizer *t);
 int adds_tokenizer_encode(const struct adds_tokenizer *t, const char *text, size_t len, int32_t *ids, int context,
                           int *truncated, struct adds_error *err);
 
-/* The cleaned text: ftfy.fix_text without its guesses at wrongly decoded text (mojibake), HTML entities
- * resolved twice, white space collapsed, lowercase. The caller frees it. At most 16 KiB go in. */
+/* The text cleaned as CLIP's are (ADDS_CLEAN_LOWER). The caller frees it. At most 16 KiB go in. */
 char *adds_text_clean(const char *text, size_t len, struct adds_error *err);
 
 #endif

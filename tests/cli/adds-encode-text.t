@@ -174,6 +174,13 @@ t 'those of a byte-pair one, as SigLIP 2 has it' 0 <<'X'
 rm siglip/spiece.model && cp "$top/tests/data/text/bytes.model" siglip/tokenizer.model
 adds-encode-text -m siglip --template '{}' --show-tokens two
 X
+has out '941 287 778 943 745 534 939 948 42 1 0 0 0 0 0 0?946 963 331 308 946 945 988 432 940 267 948 644 919 981 1 0'
+t 'where OpenCLIP says how to clean, so it is' 0 <<'X'
+mkmodel --shape siglip --naming hf --no-config open >/dev/null && cp siglip/tokenizer.model open/
+printf '{"model_cfg":{"vision_cfg":{},"text_cfg":{"heads":2,"no_causal_mask":true,"pool_type":"last","hf_tokenizer_name":"timm/ViT-B-16-SigLIP2",
+	"tokenizer_kwargs":{"clean":"canonicalize"}}}}' >open/open_clip_config.json
+adds-encode-text -m open --template '{}' --show-tokens two
+X
 has out '941 287 778 943 745 534 939 948 1 0 0 0 0 0 0 0?946 331 308 946 432 940 267 948 283 587 1 0 0 0 0 0'
 t 'a long prompt is cut, its end stays' 0 <<'X'
 printf 'x\t%s\n' "$(printf 'word %.0s' $(seq 100))" | adds-encode-text -m siglip --show-tokens | grep -c ' 1$'
@@ -184,6 +191,25 @@ t 'pictures and labels of a SigLIP meet, logit bias and all' 0 <<'X'
 mkdir -p sig/p && cp "$top"/tests/data/picture/rgb_42?.jpg sig/p/ && cd sig && adds-encode-text -m ../siglip --template '{}' -o sig.adds ../two
 adds-index --sidecars none p | adds-pyramid -m ../siglip --levels 1 --tokens cls | adds-eval -t sig.adds --zero-shot --no-metrics >scores.adds
 test "$(adds-cat --jsonl scores.adds | grep -c '"record":"picture"')" -eq 2 && adds-cat --jsonl sig.adds | head -1 | grep -q '"logit_bias":-3'
+X
+t 'without a configuration the weights tell that it is one' 0 <<'X'
+mkmodel --shape siglip --naming hf --no-config bare-siglip >o && cp siglip/tokenizer.model bare-siglip/
+adds-encode-text -m siglip -o with.adds two && adds-encode-text -m bare-siglip --activation gelu_tanh -o without.adds two && cmp with.adds without.adds
+X
+has err "*bare-siglip': no configuration says, so it is assumed: *"
+t 'labels are not copied from those of another vocabulary' 0 <<'X'
+adds-encode-text -m siglip --template '{}' -o of-bytes.adds two && adds-cat --jsonl of-bytes.adds | head -1 | grep -q '"cleaning":"lower".*"vocabulary":"[0-9a-f]*"'
+mkdir other && cp siglip/* other/ && rm other/tokenizer.model && gzip -dc "$top/tests/data/text/nfkc.model.gz" >other/spiece.model
+adds-encode-text -m other --template '{}' --update of-bytes.adds -o updated.adds two && adds-encode-text -m other --template '{}' -o fresh.adds two && cmp updated.adds fresh.adds
+X
+has err "adds-encode-text: nothing is copied from 'of-bytes.adds': its options are not the same"
+t 'underscores that a SigLIP does not see' 2 <<'X'
+adds-encode-text -m other --keep-underscores two
+X
+has err "adds-encode-text: --keep-underscores has no effect with 'other', *"
+t 'and that a SigLIP 2 does' 0 <<'X'
+echo a_b >ab; adds-encode-text -m siglip --template '{}' --show-tokens ab >a; adds-encode-text -m siglip --template '{}' --keep-underscores --show-tokens ab >b
+cmp -s a b && exit 3; exit 0
 X
 t 'special tokens of a SigLIP' 2 <<'X'
 adds-encode-text -m siglip --specials plain two

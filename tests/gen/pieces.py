@@ -8,7 +8,8 @@ tokenizers, into tests/data/text: three models, and pieces.digests.
 
 pieces.digests: a line for each model and set of texts: model, set, how many texts, 64 bits (FNV-1a) over the ids of all,
 then 16 bits for each 64 texts. Sets: "labels" and "odd", the texts as they are, encoded by the library; "siglip", the labels
-as OpenCLIP's SigLIP tokenizers see them: cleaned, cut, ended and filled up to 16 ids.
+cleaned by OpenCLIP's functions ("lower" for bytes, "canonicalize" for the others), encoded, cut to 15 ids, ended, and filled up to
+16 as big_vision does it for SigLIP (with the end) and SigLIP 2 (with <pad>).
 
 Needs Python 3.11 (Unicode 14), sentencepiece 0.2.3, protobuf, open_clip_torch, ftfy.
 Usage: pieces.py ODD_TEXTS_PROGRAM OUT_FOLDER"""
@@ -31,7 +32,6 @@ labels = gzip.open(out + "/labels.txt.gz").read().decode().split("\n")[:-1]
 labels = [l for l in labels if l]
 hexes = subprocess.run([program], check=True, capture_output=True, text=True).stdout.split("\n")[:-1]
 odd = [bytes.fromhex(h).decode() for h in hexes]
-canonical = get_clean_fn("canonicalize")
 
 
 def train(**options):
@@ -63,10 +63,10 @@ bytes_ = train(model_type="bpe", vocab_size=1000, character_coverage=0.9995, nor
                add_dummy_prefix=False, remove_extra_whitespaces=False, byte_fallback=True, pad_id=0, eos_id=1, bos_id=2,
                unk_id=3, eos_piece="<eos>", bos_piece="<bos>", pad_piece="<pad>",
                user_defined_symbols=["\u2581\u2581", "\u2581\u2581\u2581", "\n\n", "<loc>", "clipart"])
-rules = tempfile.mkdtemp() + "/rules.tsv"
-with open(rules, "w") as f:
-    f.write("41\t61\n41 42\t7a\n20 20\t20\n2019\t27\nfb01\t66 69\nb5\t\n3a9 301\t6f 20 6f\n")
-suffix = train(model_type="unigram", vocab_size=600, character_coverage=0.99, normalization_rule_tsv=rules,
+rules = tempfile.NamedTemporaryFile("w", suffix=".tsv")
+rules.write("41\t61\n41 42\t7a\n20 20\t20\n2019\t27\nfb01\t66 69\nb5\t\na4\t" + " ".join(["61"] * 64) + "\n3a9 301\t6f 20 6f\n")
+rules.flush()
+suffix = train(model_type="unigram", vocab_size=600, character_coverage=0.99, normalization_rule_tsv=rules.name,
                treat_whitespace_as_suffix=True, byte_fallback=True, pad_id=-1, eos_id=2, bos_id=1, unk_id=0)
 models = {"nfkc": pad_to(unused(nfkc, 29), 1000), "bytes": pad_to(unused(bytes_, 7), 1000), "suffix": unused(suffix, 13)}
 
@@ -89,15 +89,16 @@ def digests(encode, texts):
     return "%d %016x %s" % (len(texts), total, " ".join(blocks))
 
 
-def siglip(processor, pad):
+def siglip(processor, clean, pad):
     def encode(text):
-        ids = processor.encode(canonical(text))[:CONTEXT - 1] + [processor.eos_id()]
+        ids = processor.encode(clean(text))[:CONTEXT - 1] + [processor.eos_id()]
         return ids + [pad] * (CONTEXT - len(ids))
     return encode
 
 
 rows = []
 for name, model in models.items():
+    model.normalizer_spec.ClearField("normalization_rule_tsv")  # the path of the file above
     data = model.SerializeToString()
     if name == "nfkc":
         with gzip.GzipFile(out + "/nfkc.model.gz", "wb", 9, mtime=0) as f:
@@ -105,11 +106,11 @@ for name, model in models.items():
     else:
         open("%s/%s.model" % (out, name), "wb").write(data)
     p = sentencepiece.SentencePieceProcessor(model_proto=data)
-    pad = p.pad_id() if name == "bytes" else p.eos_id()
+    frame = get_clean_fn("lower" if name == "bytes" else "canonicalize"), p.pad_id() if name == "bytes" else p.eos_id()
     rows.append("%s labels %s" % (name, digests(p.encode, labels)))
     rows.append("%s odd %s" % (name, digests(p.encode, odd)))
-    rows.append("%s siglip %s" % (name, digests(siglip(p, pad), [l for l in labels if l != MOJIBAKE])))
+    rows.append("%s siglip %s" % (name, digests(siglip(p, *frame), [l for l in labels if l != MOJIBAKE])))
     for text in ("A photo of 2 cats!", "T-shirt & jeans_(blue)", "New  York \u2122", "\ufb01ne \u03a9\u0301 caf\u00e9 \U0001f600"):
-        print(name, repr(text), siglip(p, pad)(text), p.encode(text))
+        print(name, repr(text), siglip(p, *frame)(text), p.encode(text))
 with open(out + "/pieces.digests", "w") as f:
     f.write("\n".join(rows) + "\n")

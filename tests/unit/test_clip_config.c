@@ -315,11 +315,41 @@ START_TEST(siglip)
 	/* without a file that says so, its picture tower does */
 	make("siglip-bare", "--shape siglip --naming hf --no-config");
 	ck_assert(probed(&o).sentencepiece);
+	/* so do its texts' weights */
+	make("siglip-text", "--shape siglip --naming hf --no-config --towers text");
+	o.image_tower = 0;
+	ck_assert(probed(&o).sentencepiece);
+	put("config.json", "{\"model_type\":\"siglip\",\"vision_config\":{}}");
+	ck_assert(probed(&o).sentencepiece);
+	put("config.json", "{\"text_config\":{}}"); /* a CLIP's, by the format */
+	o.activation = -1;
+	refused(&o, "a vocabulary that its configuration does not name");
+}
+END_TEST
+
+static void
+openclip_text(const char *fields)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text), "{\"model_cfg\":{\"vision_cfg\":{},\"text_cfg\":{%s}}}", fields);
+	put("open_clip_config.json", text);
+}
+
+START_TEST(openclip_says_how_a_siglip_cleans)
+{
 	make("no-siglip", "");
 	ck_assert(!probed(&both).sentencepiece);
-	put("open_clip_config.json",
-	    "{\"model_cfg\":{\"vision_cfg\":{},\"text_cfg\":{\"hf_tokenizer_name\":\"timm/ViT-B-16-SigLIP\"}}}");
-	ck_assert(probed(&both).sentencepiece);
+	openclip_text("\"hf_tokenizer_name\":\"timm/ViT-B-16-SigLIP\",\"tokenizer_kwargs\":{\"clean\":\"canonicalize\"}");
+	ck_assert(probed(&both).sentencepiece && probed(&both).cleaning == ADDS_CLEAN_CANONICAL);
+	openclip_text("\"hf_tokenizer_name\":\"timm/ViT-B-16-SigLIP2\",\"tokenizer_kwargs\":{\"clean\":\"lower\"}");
+	ck_assert(probed(&both).cleaning == ADDS_CLEAN_LOWER);
+	openclip_text("\"hf_tokenizer_name\":\"timm/ViT-B-16-SigLIP2\"");
+	ck_assert(probed(&both).cleaning == ADDS_CLEAN_SPACE);
+	openclip_text("\"hf_tokenizer_name\":\"timm/ViT-B-16-SigLIP2\",\"tokenizer_kwargs\":{\"clean\":\"soap\"}");
+	refused(&both, "'soap'");
+	openclip_text("\"hf_tokenizer_name\":\"timm/ViT-B-16-SigLIP2\",\"tokenizer_mode\":\"clips\"");
+	refused(&both, "'clips'");
 }
 END_TEST
 
@@ -426,6 +456,7 @@ clip_config_suite(void)
 	tcase_add_test(c, what_is_missing_is_named);
 	tcase_add_test(c, image_sizes);
 	tcase_add_test(c, siglip);
+	tcase_add_test(c, openclip_says_how_a_siglip_cleans);
 	tcase_add_test(c, notes_say_what_was_read);
 	tcase_add_test(c, what_no_file_says_is_told);
 	tcase_add_test(c, defaults_of_the_formats_are_no_assumption);

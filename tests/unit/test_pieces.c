@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * test_pieces.c - SentencePiece models: ids of 50,000 texts equal those of the library, through normalisation, unigram,
+ * test_pieces.c - SentencePiece models: ids of 48,000 texts equal those of the library, through normalisation, unigram,
  * byte-pair, bytes, unused and user's pieces (gen/pieces.py); SigLIP's framing; what is refused */
 #include <stdio.h>
 #include <stdlib.h>
@@ -228,7 +228,7 @@ START_TEST(ids_as_siglip_has_them)
 {
 	struct adds_error err;
 	struct adds_tokenizer *t = adds_tokenizer_open_sentencepiece(folder_with(models[_i], files[_i]),
-	                                                             _i == 2 ? SUFFIX_ROWS : ROWS, &err);
+	                                                             _i == 2 ? SUFFIX_ROWS : ROWS, ADDS_CLEAN_BY_KIND, &err);
 	struct golden g = { .t = t };
 
 	ck_assert_msg(t != NULL, "%s", t ? "" : err.msg);
@@ -241,33 +241,38 @@ END_TEST
 
 /* ---- SigLIP's cleaning and frame ---- */
 
-START_TEST(punctuation_goes)
+START_TEST(what_a_text_loses)
 {
-	static const char *const pairs[][2] = {
-		{ "A photo of 2 Cats!", "a photo of 2 cats" },
-		{ "T-Shirt & jeans_(blue)", "tshirt jeans blue" },
-		{ "  _a__b_ \t c ", "a b c" },
-		{ "\xc3\x89t\xc3\xa9 \xe2\x80\x94 don\xe2\x80\x99t", "\xc3\xa9t\xc3\xa9 \xe2\x80\x94 dont" },
-		{ "!\"#$%&'()*+,-./:;<=>?@[\\]^`{|}~", "" },
-		{ "x &lt;b&gt; y &amp; z", "x b y z" },
+	/* as it is, with collapsed space; in small letters; without punctuation */
+	static const char *const texts[][4] = {
+		{ " A photo of 2 Cats!", "A photo of 2 Cats!", "a photo of 2 cats!", "a photo of 2 cats" },
+		{ "T-Shirt & jeans_(blue)", "T-Shirt & jeans_(blue)", "t-shirt & jeans_(blue)", "tshirt jeans blue" },
+		{ "  _a__b_ \t c ", "_a__b_ c", "_a__b_ c", "a b c" },
+		{ "\xc3\x89T \xe2\x80\x94 don\xe2\x80\x99t", "\xc3\x89T \xe2\x80\x94 don't", "\xc3\xa9t \xe2\x80\x94 don't",
+		  "\xc3\xa9t \xe2\x80\x94 dont" },
+		{ "!\"#$%&'()*+,-./:;<=>?@[\\]^`{|}~", "!\"#$%&'()*+,-./:;<=>?@[\\]^`{|}~", "!\"#$%&'()*+,-./:;<=>?@[\\]^`{|}~", "" },
+		{ "x &lt;b&gt; y &amp; Z", "x <b> y & Z", "x <b> y & z", "x b y z" },
 	};
+	static const enum adds_cleaning how[] = { ADDS_CLEAN_SPACE, ADDS_CLEAN_LOWER, ADDS_CLEAN_CANONICAL };
 	struct adds_codepoints t = { 0 };
-	size_t i, n;
+	size_t i, k, n;
 	char *s;
 
-	for (i = 0; i < sizeof(pairs) / sizeof(*pairs); i++) {
-		ck_assert_int_eq(adds_text_canonical_codepoints(&t, pairs[i][0], strlen(pairs[i][0]), NULL), 0);
-		s = adds_codepoints_encode(t.c, t.n, &n);
-		ck_assert_str_eq(s, pairs[i][1]);
-		free(s);
-	}
+	for (i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+		for (k = 0; k < 3; k++) {
+			ck_assert_int_eq(adds_text_clean_codepoints(&t, how[k], texts[i][0], strlen(texts[i][0]), NULL), 0);
+			ck_assert_ptr_nonnull(s = adds_codepoints_encode(t.c, t.n, &n));
+			ck_assert_str_eq(s, texts[i][1 + k]);
+			free(s);
+		}
 	adds_codepoints_release(&t);
 }
 END_TEST
 
 START_TEST(a_text_is_cut_and_filled_up)
 {
-	struct adds_tokenizer *t = adds_tokenizer_open_sentencepiece(folder_with("bytes", "tokenizer.model"), ROWS, NULL);
+	struct adds_tokenizer *t =
+		adds_tokenizer_open_sentencepiece(folder_with("bytes", "tokenizer.model"), ROWS, ADDS_CLEAN_BY_KIND, NULL);
 	int32_t ids[64];
 	int cut, i, n;
 
@@ -293,6 +298,46 @@ START_TEST(a_text_is_cut_and_filled_up)
 }
 END_TEST
 
+START_TEST(cleaning_by_kind_or_as_told)
+{
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		const int rows = i == 2 ? SUFFIX_ROWS : ROWS;
+		struct adds_tokenizer *t =
+			adds_tokenizer_open_sentencepiece(folder_with(models[i], files[i]), rows, ADDS_CLEAN_BY_KIND, NULL);
+
+		ck_assert_ptr_nonnull(t);
+		ck_assert_int_eq(adds_tokenizer_cleaning(t), i == 1 ? ADDS_CLEAN_LOWER : ADDS_CLEAN_CANONICAL);
+		ck_assert_uint_eq(strlen(adds_tokenizer_digest(t)), 64);
+		adds_tokenizer_free(t);
+		ck_assert_ptr_nonnull(t = adds_tokenizer_open_sentencepiece(scratch(), rows, ADDS_CLEAN_SPACE, NULL));
+		ck_assert_int_eq(adds_tokenizer_cleaning(t), ADDS_CLEAN_SPACE);
+		adds_tokenizer_free(t);
+	}
+}
+END_TEST
+
+/* a rule makes 64 bytes of two */
+START_TEST(a_text_that_rules_make_too_long)
+{
+	struct adds_error err;
+	struct adds_tokenizer *t = adds_tokenizer_open_sentencepiece(folder_with("suffix", "spiece.model"), SUFFIX_ROWS,
+	                                                             ADDS_CLEAN_BY_KIND, &err);
+	char text[2 * 4097];
+	int32_t ids[CONTEXT];
+	size_t i;
+
+	ck_assert_ptr_nonnull(t);
+	for (i = 0; i < sizeof(text); i += 2)
+		memcpy(text + i, "\xc2\xa4", 2);
+	ck_assert_int_eq(adds_tokenizer_encode(t, text, 2 * 4000, ids, CONTEXT, NULL, &err), CONTEXT);
+	ck_assert_int_eq(adds_tokenizer_encode(t, text, sizeof(text), ids, CONTEXT, NULL, &err), ADDS_ELIMIT);
+	ck_assert_ptr_nonnull(strstr(err.msg, "after the vocabulary's rules"));
+	adds_tokenizer_free(t);
+}
+END_TEST
+
 /* ---- what is refused ---- */
 
 static void
@@ -300,9 +345,19 @@ check_refused(int rows, int code, const char *part)
 {
 	struct adds_error err;
 
-	ck_assert_ptr_null(adds_tokenizer_open_sentencepiece(scratch(), rows, &err));
+	ck_assert_ptr_null(adds_tokenizer_open_sentencepiece(scratch(), rows, ADDS_CLEAN_BY_KIND, &err));
 	ck_assert_msg(strstr(err.msg, part) != NULL, "'%s' does not say '%s'", err.msg, part);
 	ck_assert_int_eq(err.code, code);
+}
+
+static void
+check_taken(int rows)
+{
+	struct adds_error err;
+	struct adds_tokenizer *t = adds_tokenizer_open_sentencepiece(scratch(), rows, ADDS_CLEAN_BY_KIND, &err);
+
+	ck_assert_msg(t != NULL, "%s", t ? "" : err.msg);
+	adds_tokenizer_free(t);
 }
 
 START_TEST(a_folder_without_or_with_another_model)
@@ -312,7 +367,7 @@ START_TEST(a_folder_without_or_with_another_model)
 	folder_with("bytes", "spiece.model");
 	check_refused(ROWS - 1, ADDS_EFORMAT, "belongs to another model");
 	check_refused(ROWS + 128, ADDS_EFORMAT, "1000 pieces");
-	adds_tokenizer_free(adds_tokenizer_open_sentencepiece(scratch(), ROWS + 127, NULL));
+	check_taken(ROWS + 127);
 	put_file("spiece.model", "", 0);
 	check_refused(ROWS, ADDS_EFORMAT, "no pieces");
 	put_file("spiece.model", "version https://git-lfs.github.com/spec/v1\n", 43);
@@ -366,7 +421,7 @@ START_TEST(models_that_lack_something)
 		if (cases[i].said)
 			check_refused((int)i + 4, ADDS_EFORMAT, cases[i].said);
 		else
-			adds_tokenizer_free(adds_tokenizer_open_sentencepiece(scratch(), 4, NULL));
+			check_taken(3);
 	}
 	n = piece(s, "<unk>", ADDS_PIECE_UNKNOWN, 0);
 	n += piece(s + n, "</s>", ADDS_PIECE_CONTROL, 0);
@@ -388,24 +443,32 @@ START_TEST(models_that_lack_something)
 }
 END_TEST
 
-/* cut anywhere: refused, or a model of the pieces that are there */
+/* cut anywhere: refused, or a model of what is there, which still cuts texts */
 START_TEST(a_model_cut_anywhere)
 {
-	size_t len, n;
+	size_t len, n, taken = 0, refused = 0;
 	unsigned char *all = model_bytes("suffix", &len), *s;
-	struct adds_error err;
-	size_t refused = 0;
 
 	for (n = 0; n < len; n += 1 + n % 7) {
+		struct golden g = { 0 };
+		struct adds_codepoints ids = { 0 };
+		struct adds_error err;
 		struct adds_pieces *p;
 
-		ck_assert_ptr_nonnull(s = malloc(n + 1));
+		ck_assert_ptr_nonnull(s = malloc(n ? n : 1));
 		memcpy(s, all, n);
-		p = adds_pieces_parse(s, n, "cut", &err);
-		refused += !p;
+		if (!(p = adds_pieces_parse(s, n, "cut", &err))) {
+			refused++;
+			continue;
+		}
+		g.p = p;
+		encode(&g, &ids, "A \xef\xac\x81ne cat", 10);
+		ck_assert_uint_gt(ids.n, 0);
+		adds_codepoints_release(&ids);
 		adds_pieces_free(p);
+		taken++;
 	}
-	ck_assert_uint_gt(refused, 0);
+	ck_assert(taken > 10 && refused > 10);
 	free(all);
 }
 END_TEST
@@ -422,8 +485,10 @@ pieces_suite(void)
 	tcase_add_loop_test(c, ids_of_label_names, 0, 3);
 	tcase_add_loop_test(c, ids_of_odd_texts_over_all_of_unicode, 0, 3);
 	tcase_add_loop_test(c, ids_as_siglip_has_them, 0, 3);
-	tcase_add_test(c, punctuation_goes);
+	tcase_add_test(c, what_a_text_loses);
 	tcase_add_test(c, a_text_is_cut_and_filled_up);
+	tcase_add_test(c, cleaning_by_kind_or_as_told);
+	tcase_add_test(c, a_text_that_rules_make_too_long);
 	tcase_add_test(c, a_folder_without_or_with_another_model);
 	tcase_add_test(c, models_that_lack_something);
 	tcase_add_test(c, a_model_cut_anywhere);
