@@ -58,11 +58,12 @@ def pad_to(model, n):
 
 
 nfkc = train(model_type="unigram", vocab_size=800, character_coverage=0.9995, normalization_rule_name="nmt_nfkc",
-             pad_id=0, eos_id=1, unk_id=2, bos_id=-1, user_defined_symbols=["new york", "<x>", "\u2581\u2581"])
-bytes_ = train(model_type="bpe", vocab_size=1000, character_coverage=0.9995, normalization_rule_name="identity",
+             pad_id=0, eos_id=1, unk_id=2, bos_id=-1, user_defined_symbols=["\u2122", "ball", "<x>", "\u2581\u2581"])
+bytes_ = train(model_type="bpe", vocab_size=960, character_coverage=0.9995, normalization_rule_name="identity",
                add_dummy_prefix=False, remove_extra_whitespaces=False, byte_fallback=True, pad_id=0, eos_id=1, bos_id=2,
                unk_id=3, eos_piece="<eos>", bos_piece="<bos>", pad_piece="<pad>",
-               user_defined_symbols=["\u2581\u2581", "\u2581\u2581\u2581", "\n\n", "<loc>", "clipart"])
+               user_defined_symbols=["\u2581\u2581", "\u2581\u2581\u2581", "\n\n", "<loc>", "art", "ball"])
+bytes_.pieces.add(piece="\u2581art", score=-1)  # which nothing becomes: a user's piece is not merged
 rules = tempfile.NamedTemporaryFile("w", suffix=".tsv")
 rules.write("41\t61\n41 42\t7a\n20 20\t20\n2019\t27\nfb01\t66 69\nb5\t\na4\t" + " ".join(["61"] * 64) + "\n3a9 301\t6f 20 6f\n")
 rules.flush()
