@@ -11,6 +11,7 @@ model=$top/examples/mini_clip export model
 mkstream --kind scores --records 20 --labels 6 -o scores.adds && mkstream --kind scores --records 3 --labels 2 -o few.adds && mkstream --kind labels --labels 6 -o labels.adds &&
 	mkstream --kind features --records 30 --labels 6 --tokens 3 --errors 2 -o features.adds && printf 'cat\ndog\ta dog\n' >words || exit 1
 mkdir pictures && cp "$top"/examples/shapes/train/000[0-2].* pictures && adds-index -o index.adds pictures || exit 1
+mkmodel --shape siglip --naming hf --act gelu_tanh siglip >/dev/null && cp "$top/tests/data/text/bytes.model" siglip/tokenizer.model || exit 1
 mkdir tags && (cd tags && mkstream --kind scores --records 4 --labels 6 -o scores.adds) || exit 1
 head -c 900 features.adds >cut.adds
 adds-train -qq -j1 --epochs 1 -t labels.adds -o run features.adds || exit 1
@@ -27,6 +28,7 @@ X
 done <<'X'
 o1 adds-index -j1 -o o1 pictures
 o2 adds-encode-text -j1 -m "$model" -o o2 words
+o16 adds-encode-text -j1 -m siglip -o o16 words
 o3 adds-pyramid -j1 -m "$model" --levels 1 -o o3 index.adds
 o4 adds-eval -j1 -t labels.adds --zero-shot -o o4 features.adds
 metrics adds-eval -j1 --json metrics --per-label p scores.adds

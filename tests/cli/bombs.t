@@ -133,6 +133,13 @@ cp good/open_clip_config.json m && many 5000000 '[' >m/vocab.json
 encode 'a vocabulary nested 5 million deep' "'m/vocab.json'*"
 rm m/vocab.json m/merges.txt && head -c 256M /dev/zero | gzip -1 >m/bpe_simple_vocab_16e6.txt.gz
 encode 'a vocabulary of 256 MB of zeros, compressed' '*more than 67108864 bytes' '2 192'
+rm -r m && mkmodel --shape siglip --naming hf --act gelu_tanh m >/dev/null && many 20000004 '\n' >m/spiece.model
+encode 'a SentencePiece model of a million and a half pieces' "'m/spiece.model': more than 1048576 pieces"
+printf '\n\377\377\377\377\017' >m/spiece.model
+encode 'a piece of 4 GiB' "'m/spiece.model' byte 6: more bytes are announced than there are*"
+# what writes 64 bytes for two, 8,000 times
+cp "$top/tests/data/text/suffix.model" m/spiece.model && rm m/config.json && mkmodel --shape siglip --naming hf --act gelu_tanh --vocabulary 600 m >/dev/null && (printf 'x\t' && many 8000 x | sed 's/x/\xc2\xa4/g') >words
+encode 'a text that the rules of its vocabulary blow up' 'prompt *after the vocabulary*rules, the limit is 262144'
 
 # ---- arrays, thresholds, checkpoints, ledgers, runs ----
 echo one >paths
