@@ -325,7 +325,8 @@ write_header(struct job *j)
 	struct adds_error err;
 	struct adds_message *h = adds_labels_header(&j->config, j->labels->vocab, &o, &err);
 
-	if (!h || adds_provenance_add(h, program, result_options(j->tokenizer), &err) < 0 || adds_writer_header(writer, h, &err) < 0)
+	if (!h || adds_provenance_add(h, program, result_options(j->tokenizer), &err) < 0 ||
+	    adds_writer_header(writer, h, &err) < 0)
 		die("%s", err.msg);
 	adds_message_free(h);
 }

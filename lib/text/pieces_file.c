@@ -149,7 +149,8 @@ read_piece(struct adds_pieces *p, const struct wire *model, const struct field *
 	while ((rc = next(&w, &f)) > 0) {
 		if (f.number == PIECE_TEXT && f.is_bytes) {
 			if (f.n > PIECE_MAX)
-				return adds_fail(w.err, ADDS_ELIMIT, "'%s': piece %d has more than %d bytes", w.name, p->n, PIECE_MAX);
+				return adds_fail(w.err, ADDS_ELIMIT, "'%s': piece %d has more than %d bytes", w.name, p->n,
+				                 PIECE_MAX);
 			piece->at = (uint32_t)(f.bytes - p->file);
 			piece->len = (uint16_t)f.n;
 		} else if (f.number == PIECE_SCORE) {
@@ -374,7 +375,8 @@ fill_slots(struct adds_pieces *p, const char *name, struct adds_error *err)
 			continue;
 		at = slot_of(p, text_of(p, i), p->piece[i].len, hash(text_of(p, i), p->piece[i].len));
 		if (p->slot[at] >= 0)
-			return adds_fail(err, ADDS_EFORMAT, "'%s': pieces %d and %d are the same", name, (int)p->slot[at], (int)i);
+			return adds_fail(err, ADDS_EFORMAT, "'%s': pieces %d and %d are the same", name, (int)p->slot[at],
+			                 (int)i);
 		p->slot[at] = i;
 		note_length(p, &p->piece[i]);
 	}
