@@ -40,7 +40,7 @@ static const struct opt options[] = {
 	OPT_GROUP("Model"),
 	OPT_STR('m', "model", "PATH", &model, "folder or weight file of a CLIP [ADDS_MODEL]"),
 	OPT_CHOICE(0, "activation", "KIND", &activation, activation_names, "where the model's configuration does not say"),
-	OPT_INT(0, "text-heads", "N", &text_heads, 0, 1024, "likewise; 0: as configured, else width / 64 [0]"),
+	OPT_INT(0, "text-heads", "N", &text_heads, 0, 1024, "likewise; 0: as configured, else as published models have it [0]"),
 	OPT_INT(0, "heads", "N", &heads, 0, 1024, "of the image tower, if adds-pyramid is told them: it is one model then [0]"),
 	OPT_NUM(0, "eps", "X", &eps, 0, 1, "epsilon of layer norms; 0: as configured [0]"),
 	OPT_STR(0, "device", "NAME", &device, "auto, cpu, cuda or cuda:N [auto]"),
