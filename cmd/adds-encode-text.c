@@ -225,9 +225,10 @@ abort_writer(void)
 static cJSON *
 result_options(const struct adds_tokenizer *t)
 {
-	const char *vocabulary = adds_tokenizer_digest(t);
 	cJSON *o = cJSON_CreateObject();
+	char vocabulary[65];
 
+	adds_tokenizer_digest(t, vocabulary);
 	if (!cJSON_AddNumberToObject(o, "keep-underscores", keep_underscores) ||
 	    !cJSON_AddStringToObject(o, "precision", precision_names[precision]) ||
 	    (!*vocabulary && !cJSON_AddStringToObject(o, "specials", specials_names[specials])) ||

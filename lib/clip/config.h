@@ -51,6 +51,9 @@ struct adds_clip_json {
 	char tokenizer[160]; /* why its text cannot be tokenised, or "" */
 };
 
+/* The folder of a model whose path is a folder (1) or a file (0); <0: there is no such path. */
+int adds_clip_folder_of(char folder[4096], const char *path, struct adds_error *err);
+
 /* The weight files of a model: path may be a folder or a file. Maps them into w; folder gets the name of the folder. */
 int adds_clip_locate(struct adds_weights *w, char folder[4096], const char *path, struct adds_clip_notes *notes,
                      struct adds_error *err);

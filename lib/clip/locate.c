@@ -169,8 +169,7 @@ add_folder(struct adds_weights *w, const char *folder, struct adds_clip_notes *n
 }
 
 int
-adds_clip_locate(struct adds_weights *w, char folder[4096], const char *path, struct adds_clip_notes *notes,
-                 struct adds_error *err)
+adds_clip_folder_of(char folder[4096], const char *path, struct adds_error *err)
 {
 	struct stat st;
 	char *slash;
@@ -184,12 +183,23 @@ adds_clip_locate(struct adds_weights *w, char folder[4096], const char *path, st
 	if (S_ISDIR(st.st_mode)) {
 		for (n = strlen(folder); n > 1 && folder[n - 1] == '/'; n--)
 			folder[n - 1] = '\0';
-		return add_folder(w, folder, notes, err);
+		return 1;
 	}
 	if ((slash = strrchr(folder, '/')) != NULL)
 		slash[slash == folder] = '\0';
 	else
 		strcpy(folder, ".");
+	return 0;
+}
+
+int
+adds_clip_locate(struct adds_weights *w, char folder[4096], const char *path, struct adds_clip_notes *notes,
+                 struct adds_error *err)
+{
+	const int rc = adds_clip_folder_of(folder, path, err);
+
+	if (rc)
+		return rc < 0 ? rc : add_folder(w, folder, notes, err);
 	if (ends_with(path, ".bin") || ends_with(path, ".pt") || ends_with(path, ".pth") || ends_with(path, ".ckpt"))
 		return adds_fail(
 			err, ADDS_EFORMAT,

@@ -2,8 +2,8 @@
  * prompts.c - templates filled, prompts tokenized */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
+#include "config.h"
 #include "prompts.h"
 
 static const char *const standard[] = { ADDS_TEMPLATE };
@@ -123,36 +123,15 @@ reserve_ids(struct adds_prompts *p, size_t *cap, size_t n)
 	return 0;
 }
 
-/* the folder of a model: itself, or where the weight file lies */
-static char *
-folder_of(const char *path)
-{
-	struct stat st;
-	char *folder = strdup(path), *slash;
-
-	if (!folder || (stat(path, &st) == 0 && S_ISDIR(st.st_mode)))
-		return folder;
-	if ((slash = strrchr(folder, '/')))
-		slash[slash == folder] = '\0';
-	else
-		strcpy(folder, *folder ? "." : "");
-	return folder;
-}
-
 struct adds_tokenizer *
 adds_clip_tokenizer(const struct adds_clip_config *c, const char *path, enum adds_specials specials, struct adds_error *err)
 {
-	char *folder = path ? folder_of(path) : NULL;
-	struct adds_tokenizer *t = NULL;
+	char folder[4096];
 
-	if (path && !folder)
-		adds_fail(err, ADDS_ENOMEM, "out of memory");
-	else if (c->sentencepiece)
-		t = adds_tokenizer_open_sentencepiece(folder, c->V, c->cleaning, err);
-	else
-		t = adds_tokenizer_open(folder, c->V, specials, err);
-	free(folder);
-	return t;
+	if (path && adds_clip_folder_of(folder, path, err) < 0)
+		return NULL;
+	return c->sentencepiece ? adds_tokenizer_open_sentencepiece(folder, c->V, c->cleaning, err)
+	                        : adds_tokenizer_open(path ? folder : NULL, c->V, specials, err);
 }
 
 int

@@ -7,19 +7,21 @@
 #ifndef ADDS_PIECES_H
 #define ADDS_PIECES_H
 
+#include "../stream/json.h"
 #include "text.h"
 
-enum adds_piece_type { /* as the file numbers them */
-	               ADDS_PIECE_NORMAL = 1,
-	               ADDS_PIECE_UNKNOWN = 2,
-	               ADDS_PIECE_CONTROL = 3,
-	               ADDS_PIECE_USER = 4, /* stands in a text as it is, whatever its score */
-	               ADDS_PIECE_UNUSED = 5,
-	               ADDS_PIECE_BYTE = 6,
+/* as the file numbers them */
+enum adds_piece_type {
+	ADDS_PIECE_NORMAL = 1,
+	ADDS_PIECE_UNKNOWN = 2,
+	ADDS_PIECE_CONTROL = 3,
+	ADDS_PIECE_USER = 4, /* stands in a text as it is, whatever its score */
+	ADDS_PIECE_UNUSED = 5,
+	ADDS_PIECE_BYTE = 6,
 };
 
 struct adds_piece {
-	uint32_t at; /* its UTF-8 in adds_pieces.text */
+	uint32_t at; /* its UTF-8 in adds_pieces.file */
 	uint16_t len;
 	uint8_t type;
 	float score; /* log probability (unigram) or the negative rank of a merge */
@@ -36,7 +38,6 @@ struct adds_charsmap {
 struct adds_pieces {
 	unsigned char *file; /* all bytes of the model */
 	size_t size;
-	const char *text; /* = file */
 	struct adds_piece *piece;
 	int n;
 	int32_t *slot;                /* hash of what can stand in a text: normal, user's, unused; −1: empty */
@@ -51,15 +52,6 @@ struct adds_pieces {
 	float least;               /* score of a normal piece */
 	struct adds_charsmap map;  /* nunits 0: none */
 };
-
-/* bytes of a text on their way */
-struct adds_bytes {
-	char *p;
-	size_t n, cap;
-	int failed; /* 1: memory ran out, once and for all */
-};
-
-void adds_bytes_push(struct adds_bytes *b, const char *s, size_t n);
 
 /* Reads spiece.model, tokenizer.model or sentencepiece.model of the folder. vocab_size: rows of the token embedding,
  * which the pieces have to fill but for a rounding. NULL: *err says why. */
@@ -81,6 +73,13 @@ adds_pieces_hash(uint32_t h, char c)
 }
 int32_t adds_pieces_find_hashed(const struct adds_pieces *p, const char *s, size_t n, uint32_t h);
 
+/* A number of four bytes of the file, the least first. */
+static inline uint32_t
+adds_pieces_word(const unsigned char *s)
+{
+	return s[0] | (uint32_t)s[1] << 8 | (uint32_t)s[2] << 16 | (uint32_t)s[3] << 24;
+}
+
 /* Bytes of the character at s, n ≥ 1 being left, as SentencePiece steps through what may be no UTF-8. */
 size_t adds_pieces_step(const char *s, size_t n);
 
@@ -88,7 +87,7 @@ size_t adds_pieces_step(const char *s, size_t n);
 size_t adds_pieces_user(const struct adds_pieces *p, const char *s, size_t n);
 
 /* Appends UTF-8 text, normalised. */
-void adds_pieces_normalise(const struct adds_pieces *p, struct adds_bytes *out, const char *text, size_t n);
+void adds_pieces_normalise(const struct adds_pieces *p, struct adds_buf *out, const char *text, size_t n);
 
 /* Appends the ids of normalised text, without those of begin and end. -1: out of memory. */
 int adds_pieces_encode(const struct adds_pieces *p, struct adds_codepoints *ids, const char *text, size_t n);

@@ -219,20 +219,20 @@ short_rules(const struct adds_charsmap *m)
 static int
 read_map(struct adds_charsmap *m, const struct wire *w, const struct field *f)
 {
-	uint64_t size;
+	size_t size;
 
 	*m = (struct adds_charsmap){ 0 };
 	if (f->n == 0)
 		return 0;
 	if (f->n < 8)
 		return bad(w, "a table of rules that ends early");
-	size = f->bytes[0] | f->bytes[1] << 8 | f->bytes[2] << 16 | (uint64_t)f->bytes[3] << 24;
+	size = adds_pieces_word(f->bytes);
 	if (size < 4 || size % 4 || size >= f->n - 4 || f->bytes[f->n - 1] != '\0')
 		return bad(w, "a table of rules that does not fit its bytes");
 	m->units = f->bytes + 4;
-	m->nunits = (size_t)size / 4;
+	m->nunits = size / 4;
 	m->out = (const char *)f->bytes + 4 + size;
-	m->nout = f->n - 4 - (size_t)size;
+	m->nout = f->n - 4 - size;
 	return short_rules(m) ? 0 : adds_fail(w->err, ADDS_ELIMIT, "'%s': a rule writes more than %d bytes", w->name, RULE_MAX);
 }
 
@@ -301,7 +301,7 @@ read_model(struct adds_pieces *p, struct names *names, struct wire *w)
 static const char *
 text_of(const struct adds_pieces *p, int32_t i)
 {
-	return p->text + p->piece[i].at;
+	return (const char *)p->file + p->piece[i].at;
 }
 
 static int
@@ -447,7 +447,6 @@ adds_pieces_parse(unsigned char *file, size_t size, const char *name, struct add
 	}
 	p->file = file;
 	p->size = size;
-	p->text = (const char *)file;
 	p->prefix = p->squeeze = p->escape = 1;
 	if (read_model(p, &names, &w) < 0 || fill_slots(p, name, err) < 0 || find_specials(p, &names, name, err) < 0) {
 		adds_pieces_free(p);

@@ -1,35 +1,12 @@
 /* SPDX-License-Identifier: MIT
  * pieces_normalise.c - a text as SentencePiece's pieces are written: the model's rules (mostly NFKC), spaces in one
  * way (normalizer.cc; the table is a double array of darts-clone, longest match) */
-#include <stdlib.h>
 #include <string.h>
 #include <utf8proc.h>
 
 #include "pieces.h"
 
 static const char space[] = "\xe2\x96\x81"; /* U+2581 */
-
-void
-adds_bytes_push(struct adds_bytes *b, const char *s, size_t n)
-{
-	size_t cap = b->cap ? b->cap : 256;
-	char *more;
-
-	if (b->failed || n == 0)
-		return;
-	while (cap < b->n + n)
-		cap *= 2;
-	if (cap > b->cap) {
-		if (!(more = realloc(b->p, cap))) {
-			b->failed = 1;
-			return;
-		}
-		b->p = more;
-		b->cap = cap;
-	}
-	memcpy(b->p + b->n, s, n);
-	b->n += n;
-}
 
 size_t
 adds_pieces_step(const char *s, size_t n)
@@ -60,9 +37,7 @@ adds_pieces_user(const struct adds_pieces *p, const char *s, size_t n)
 static uint32_t
 unit(const struct adds_charsmap *m, size_t i)
 {
-	const unsigned char *u = m->units + 4 * i;
-
-	return u[0] | (uint32_t)u[1] << 8 | (uint32_t)u[2] << 16 | (uint32_t)u[3] << 24;
+	return adds_pieces_word(m->units + 4 * i);
 }
 
 static size_t
@@ -127,28 +102,28 @@ prefix(const struct adds_pieces *p, const char *s, size_t n, size_t *len, size_t
 /* ---- spaces ---- */
 
 static void
-push_space(const struct adds_pieces *p, struct adds_bytes *out)
+push_space(const struct adds_pieces *p, struct adds_buf *out)
 {
-	adds_bytes_push(out, p->escape ? space : " ", p->escape ? 3 : 1);
+	adds_buf_add(out, p->escape ? space : " ", p->escape ? 3 : 1);
 }
 
 static void
-push(const struct adds_pieces *p, struct adds_bytes *out, const char *s, size_t n)
+push(const struct adds_pieces *p, struct adds_buf *out, const char *s, size_t n)
 {
 	size_t i, from = 0;
 
 	for (i = 0; i < n; i++)
 		if (s[i] == ' ') {
-			adds_bytes_push(out, s + from, i - from);
+			adds_buf_add(out, s + from, i - from);
 			push_space(p, out);
 			from = i + 1;
 		}
-	adds_bytes_push(out, s + from, n - from);
+	adds_buf_add(out, s + from, n - from);
 }
 
 /* spaces at the end of what was added behind begin */
 static void
-trim(const struct adds_pieces *p, struct adds_bytes *out, size_t begin)
+trim(const struct adds_pieces *p, struct adds_buf *out, size_t begin)
 {
 	const char *s = p->escape ? space : " ";
 	const size_t n = p->escape ? 3 : 1;
@@ -158,7 +133,7 @@ trim(const struct adds_pieces *p, struct adds_bytes *out, size_t begin)
 }
 
 void
-adds_pieces_normalise(const struct adds_pieces *p, struct adds_bytes *out, const char *text, size_t n)
+adds_pieces_normalise(const struct adds_pieces *p, struct adds_buf *out, const char *text, size_t n)
 {
 	const size_t begin = out->n;
 	size_t len, used;

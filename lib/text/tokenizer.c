@@ -12,7 +12,6 @@ struct adds_tokenizer {
 	struct adds_vocabulary v;
 	enum adds_specials specials;
 	enum adds_cleaning cleaning;
-	char digest[65];
 	struct adds_pieces *pieces; /* of a SigLIP; then v is empty */
 };
 
@@ -51,7 +50,6 @@ adds_tokenizer_open_sentencepiece(const char *folder, int vocab_size, enum adds_
 	t->v.eot = t->pieces->end;
 	t->cleaning = cleaning != ADDS_CLEAN_BY_KIND ? cleaning : t->pieces->byte_pair ? ADDS_CLEAN_LOWER
 	                                                                               : ADDS_CLEAN_CANONICAL;
-	adds_sha256_hex(t->digest, t->pieces->file, t->pieces->size);
 	return t;
 }
 
@@ -83,10 +81,12 @@ adds_tokenizer_cleaning(const struct adds_tokenizer *t)
 	return t->cleaning;
 }
 
-const char *
-adds_tokenizer_digest(const struct adds_tokenizer *t)
+void
+adds_tokenizer_digest(const struct adds_tokenizer *t, char hex[65])
 {
-	return t->digest;
+	hex[0] = '\0';
+	if (t->pieces)
+		adds_sha256_hex(hex, t->pieces->file, t->pieces->size);
 }
 
 struct sequence {
@@ -142,7 +142,7 @@ add_words(const struct adds_tokenizer *t, struct sequence *s, const struct adds_
 static int
 add_pieces(const struct adds_tokenizer *t, struct sequence *s, const struct adds_codepoints *text, struct adds_error *err)
 {
-	struct adds_bytes normal = { 0 };
+	struct adds_buf normal = { 0 };
 	struct adds_codepoints ids = { 0 };
 	size_t len, i;
 	char *utf8 = adds_codepoints_encode(text->c, text->n, &len);
@@ -152,14 +152,14 @@ add_pieces(const struct adds_tokenizer *t, struct sequence *s, const struct adds
 		adds_pieces_normalise(t->pieces, &normal, utf8, len);
 	if (utf8 && normal.n > NORMAL_MAX)
 		rc = adds_fail(err, ADDS_ELIMIT, "a text of %zu bytes after the vocabulary's rules, the limit is %d", normal.n, NORMAL_MAX);
-	else if (!utf8 || normal.failed || adds_pieces_encode(t->pieces, &ids, normal.p, normal.n) < 0)
+	else if (!utf8 || normal.failed || adds_pieces_encode(t->pieces, &ids, (char *)normal.p, normal.n) < 0)
 		rc = adds_fail(err, ADDS_ENOMEM, "out of memory");
 	else
 		rc = 0;
 	for (i = 0; i < ids.n; i++)
 		add(s, ids.c[i]);
 	adds_codepoints_release(&ids);
-	free(normal.p);
+	adds_buf_release(&normal);
 	free(utf8);
 	return rc;
 }

@@ -49,7 +49,7 @@ int adds_tokenizer_eot(const struct adds_tokenizer *t);
 enum adds_cleaning adds_tokenizer_cleaning(const struct adds_tokenizer *t);
 
 /* SHA-256 of a SentencePiece model's file, in hexadecimal; "" for CLIP's kind. */
-const char *adds_tokenizer_digest(const struct adds_tokenizer *t);
+void adds_tokenizer_digest(const struct adds_tokenizer *t, char hex[65]);
 
 /* BOS if there is one, the ids of the UTF-8 text, EOT, at most context ids (EOT then overwrites
  * the last one and *truncated, which may be NULL, becomes 1); a SigLIP, whose padding takes part, gets context

@@ -12,7 +12,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char text[] = "a cat  and a \xf0\x9f\x90\x88\xe2\x84\xa2 na\xc3\xafve \xff\n\nclipart";
-	struct adds_bytes normal = { 0 };
+	struct adds_buf normal = { 0 };
 	struct adds_codepoints ids = { 0 };
 	struct adds_pieces *p;
 	unsigned char *own = malloc(size ? size : 1); /* not a byte more: the parser is to need none */
@@ -25,13 +25,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!(p = adds_pieces_parse(own, size, "any", &err)))
 		return 0;
 	adds_pieces_normalise(p, &normal, text, sizeof(text) - 1);
-	if (normal.failed || adds_pieces_encode(p, &ids, normal.p, normal.n) < 0)
+	if (normal.failed || adds_pieces_encode(p, &ids, (char *)normal.p, normal.n) < 0)
 		abort();
 	for (i = 0; i < ids.n; i++)
 		if (ids.c[i] < 0 || ids.c[i] >= p->n)
 			abort();
 	adds_codepoints_release(&ids);
-	free(normal.p);
+	adds_buf_release(&normal);
 	adds_pieces_free(p);
 	return 0;
 }

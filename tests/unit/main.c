@@ -19,6 +19,24 @@ worse(double a, double b)
 	return isnan(a) || b <= a ? a : b;
 }
 
+uint64_t
+fnv(uint64_t h, const void *bytes, size_t n)
+{
+	const unsigned char *s = bytes;
+
+	while (n--)
+		h = (h ^ *s++) * 0x100000001b3u;
+	return h;
+}
+
+uint64_t
+fnv_number(uint64_t h, uint32_t x)
+{
+	const unsigned char s[] = { x & 0xff, x >> 8 & 0xff, x >> 16 & 0xff, x >> 24 };
+
+	return fnv(h, s, sizeof(s));
+}
+
 void
 check_close(const char *what, const float *got, const float *want, size_t n, double rtol, double atol)
 {

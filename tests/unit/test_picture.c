@@ -11,16 +11,6 @@
 #include "../../lib/stream/record.h"
 #include "unit.h"
 
-static uint64_t
-fnv(const uint8_t *p, size_t n)
-{
-	uint64_t h = 0xcbf29ce484222325u;
-
-	while (n--)
-		h = (h ^ *p++) * 0x100000001b3u;
-	return h;
-}
-
 /* RGB as the picture holds it: alpha dropped */
 static void
 to_rgb(struct adds_picture *p)
@@ -59,7 +49,7 @@ decoded(const char *name, int reference, int *width, int *height)
 	*width = p.width;
 	*height = p.height;
 	to_rgb(&p);
-	h = fnv(p.pixels, (size_t)p.width * (size_t)p.height * 3);
+	h = fnv(FNV_START, p.pixels, (size_t)p.width * (size_t)p.height * 3);
 	adds_picture_release(&p);
 	free(bytes);
 	return h;

@@ -97,16 +97,6 @@ struct golden {
 	uint64_t want, total, block;
 };
 
-static uint64_t
-number(uint32_t x, uint64_t h)
-{
-	int i;
-
-	for (i = 0; i < 4; i++)
-		h = (h ^ (x >> 8 * i & 0xff)) * 0x100000001b3u;
-	return h;
-}
-
 static void
 begin(struct golden *g, const char *name, const char *set)
 {
@@ -121,13 +111,13 @@ begin(struct golden *g, const char *name, const char *set)
 	ck_assert_ptr_nonnull(line = strstr(g->file, head));
 	ck_assert_int_eq(sscanf(line + strlen(head), "%zu %lx%n", &g->n, &g->want, &at), 2);
 	g->blocks = line + strlen(head) + at;
-	g->total = g->block = 0xcbf29ce484222325u;
+	g->total = g->block = FNV_START;
 }
 
 static void
 encode(const struct golden *g, struct adds_codepoints *ids, const char *text, size_t len)
 {
-	struct adds_bytes normal = { 0 };
+	struct adds_buf normal = { 0 };
 	int32_t framed[CONTEXT];
 	int i;
 
@@ -138,8 +128,8 @@ encode(const struct golden *g, struct adds_codepoints *ids, const char *text, si
 		return;
 	}
 	adds_pieces_normalise(g->p, &normal, text, len);
-	ck_assert_int_eq(adds_pieces_encode(g->p, ids, normal.p, normal.n), 0);
-	free(normal.p);
+	ck_assert_int_eq(adds_pieces_encode(g->p, ids, (char *)normal.p, normal.n), 0);
+	adds_buf_release(&normal);
 }
 
 static void
@@ -151,7 +141,7 @@ end_block(struct golden *g, const char *text, size_t len)
 
 	ck_assert_ptr_ne(next, g->blocks);
 	g->blocks = next;
-	g->block = 0xcbf29ce484222325u;
+	g->block = FNV_START;
 	if (((h ^ h >> 16 ^ h >> 32 ^ h >> 48) & 0xffff) != want && g->wrong++ < 3)
 		printf("# up to text %zu some have other ids; that is '%.*s'\n", g->texts - 1, (int)len, text);
 }
@@ -163,11 +153,11 @@ check(struct golden *g, const char *text, size_t len)
 	size_t i;
 
 	encode(g, &ids, text, len);
-	g->total = number((uint32_t)ids.n, g->total);
-	g->block = number((uint32_t)ids.n, g->block);
+	g->total = fnv_number(g->total, (uint32_t)ids.n);
+	g->block = fnv_number(g->block, (uint32_t)ids.n);
 	for (i = 0; i < ids.n; i++) {
-		g->total = number((uint32_t)ids.c[i], g->total);
-		g->block = number((uint32_t)ids.c[i], g->block);
+		g->total = fnv_number(g->total, (uint32_t)ids.c[i]);
+		g->block = fnv_number(g->block, (uint32_t)ids.c[i]);
 	}
 	adds_codepoints_release(&ids);
 	if (++g->texts % BLOCK == 0 || g->texts == g->n)
@@ -302,6 +292,7 @@ END_TEST
 
 START_TEST(cleaning_by_kind_or_as_told)
 {
+	char digest[65];
 	int i;
 
 	for (i = 0; i < 3; i++) {
@@ -311,7 +302,8 @@ START_TEST(cleaning_by_kind_or_as_told)
 
 		ck_assert_ptr_nonnull(t);
 		ck_assert_int_eq(adds_tokenizer_cleaning(t), i == 1 ? ADDS_CLEAN_LOWER : ADDS_CLEAN_CANONICAL);
-		ck_assert_uint_eq(strlen(adds_tokenizer_digest(t)), 64);
+		adds_tokenizer_digest(t, digest);
+		ck_assert_uint_eq(strlen(digest), 64);
 		adds_tokenizer_free(t);
 		ck_assert_ptr_nonnull(t = adds_tokenizer_open_sentencepiece(scratch(), rows, ADDS_CLEAN_SPACE, NULL));
 		ck_assert_int_eq(adds_tokenizer_cleaning(t), ADDS_CLEAN_SPACE);

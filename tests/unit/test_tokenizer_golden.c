@@ -21,28 +21,6 @@ struct golden {
 	char *data;
 };
 
-static uint64_t
-fnv(const unsigned char *s, size_t n, uint64_t h)
-{
-	size_t i;
-
-	for (i = 0; i < n; i++)
-		h = (h ^ s[i]) * 0x100000001b3u;
-	return h;
-}
-
-/* the FNV-1a hash of numbers of size bytes, little-endian */
-static uint64_t
-hash(uint64_t x, int size, uint64_t h)
-{
-	unsigned char s[8];
-	int i;
-
-	for (i = 0; i < size; i++)
-		s[i] = (unsigned char)(x >> 8 * i);
-	return fnv(s, (size_t)size, h);
-}
-
 static void
 begin(struct golden *g, const char *path)
 {
@@ -50,7 +28,7 @@ begin(struct golden *g, const char *path)
 	struct adds_error err;
 	int absent, k;
 
-	*g = (struct golden){ .total = 0xcbf29ce484222325u };
+	*g = (struct golden){ .total = FNV_START };
 	for (k = 0; k < 2; k++)
 		ck_assert_ptr_nonnull(g->t[k] = adds_tokenizer_open(NULL, CLIP, specials[k], &err));
 	ck_assert_ptr_nonnull(g->data = adds_read_text(tree(path), 1 << 20, 0, &g->n, &absent, &err));
@@ -63,7 +41,7 @@ check(struct golden *g, const char *text, size_t len)
 {
 	static int32_t ids[ROOM];
 	struct adds_error err;
-	uint64_t h = 0xcbf29ce484222325u;
+	uint64_t h = FNV_START;
 	unsigned digest, want;
 	int i, n;
 
@@ -76,8 +54,8 @@ check(struct golden *g, const char *text, size_t len)
 		return;
 	}
 	for (i = 1; i < n - 1; i++)
-		h = hash((uint32_t)ids[i], 4, h);
-	g->total = hash(h, 8, g->total);
+		h = fnv_number(h, (uint32_t)ids[i]);
+	g->total = fnv_number(fnv_number(g->total, (uint32_t)h), (uint32_t)(h >> 32));
 	digest = (unsigned)((h ^ h >> 16 ^ h >> 32 ^ h >> 48) & 0xffff);
 	if ((digest ? digest : 1) == want)
 		return;

@@ -6,6 +6,7 @@
 
 #include <check.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* |got − want| ≤ atol + rtol·|want| for all n, or the test fails naming the worst
  * element with both values; prints the worst error at CK_VERBOSE. */
@@ -13,6 +14,11 @@ void check_close(const char *what, const float *got, const float *want, size_t n
 
 /* the larger of two errors: NaN where one is, which fmax would forget */
 double worse(double a, double b);
+
+/* FNV-1a in 64 bits of n bytes, going on from h, which begins as FNV_START; of a number of 32 bits, the least byte first */
+#define FNV_START 0xcbf29ce484222325u
+uint64_t fnv(uint64_t h, const void *bytes, size_t n);
+uint64_t fnv_number(uint64_t h, uint32_t x);
 
 /* Path of a file below the shared data folder ($ADDS_DATA, else ../shared/data beside the tree), static buffer; NULL and a line
  * "# SKIP what" when it is not there: the test then returns. */
